@@ -1,0 +1,122 @@
+"""The only form of a mail that other files see.
+
+Everything here is frozen and free of Django: ``parse`` makes it, ``screen``, ``authenticate``, ``thread``,
+``classify`` and the rules read it. A strange mail is described by ``defects``, never by an exception.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a mail is by its form (RFC 3834, RFC 3464, RFC 5965), named by ``screen``."""
+
+    PERSON = "person"
+    AUTO_REPLY = "auto_reply"
+    AUTO_GENERATED = "auto_generated"
+    LIST = "list"
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    LOOP = "loop"
+
+
+class Verdict(StrEnum):
+    """How far the From address can be believed, from our own mail server's word only (RFC 8601)."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox of an address header; ``address`` as written, ``key`` for comparing."""
+
+    address: str
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.address.strip().lower()
+
+    @property
+    def domain(self) -> str:
+        return self.key.rpartition("@")[2]
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.address}>" if self.name else self.address
+
+
+@dataclass(frozen=True, slots=True)
+class MailAttachment:
+    """A part that is not the text. ``name`` is never a path; ``mime_type`` is sniffed from the content."""
+
+    name: str
+    content: bytes = field(repr=False)
+    sha256: str
+    mime_type: str
+    declared_type: str = ""
+    inline: bool = False
+    content_id: str = ""  # without angle brackets
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """What a delivery report says (RFC 3464). ``status`` is the enhanced code of RFC 3463 or ''."""
+
+    recipients: tuple[str, ...] = ()
+    status: str = ""
+    action: str = ""
+    diagnostic: str = ""
+    original_message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMail:
+    """One mail, decoded. Message ids carry their angle brackets; dates are aware and in UTC."""
+
+    message_id: str = ""
+    subject: str = ""
+    sender: Address = Address("")
+    reply_to: tuple[Address, ...] = ()
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    date: datetime | None = None
+    received_at: datetime | None = None  # our topmost Received header
+    text: str = ""  # whole, LF line ends; made of the HTML where there is no plain part
+    reply_text: str = ""  # the new part of it
+    html: str = ""  # sanitised, remote images in data attributes, cid: kept
+    attachments: tuple[MailAttachment, ...] = ()
+    headers: tuple[Header, ...] = ()
+    bounce: Bounce | None = None
+    is_complaint: bool = False  # a feedback report (RFC 5965)
+    size: int = 0
+    defects: tuple[str, ...] = ()
+
+    def header(self, name: str) -> str:
+        """The first header of that name, decoded, or ''."""
+        return next(self.header_values(name), "")
+
+    def header_values(self, name: str) -> Iterator[str]:
+        wanted = name.lower()
+        return (header.value for header in self.headers if header.name.lower() == wanted)
+
+    @property
+    def recipients(self) -> tuple[Address, ...]:
+        """Everyone the mail names as a recipient, and the envelope's Delivered-To."""
+        delivered = (Address(v) for n in ("Delivered-To", "X-Original-To") for v in self.header_values(n))
+        return (*self.to, *self.cc, *delivered)

@@ -1,0 +1,45 @@
+from emailflow.models.mailbox import (
+    AfterRead,
+    Delivery,
+    DeliveryState,
+    FollowUp,
+    Mailbox,
+    MailboxCursor,
+    Protocol,
+    Security,
+    StartPolicy,
+)
+from emailflow.models.message import DUE_STATES, Message, Outcome, State, Trace
+from emailflow.models.workflow import (
+    ANY_LABEL,
+    Execution,
+    ExecutionStatus,
+    Label,
+    Workflow,
+    WorkflowCondition,
+    WorkflowStep,
+)
+
+__all__ = [
+    "ANY_LABEL",
+    "DUE_STATES",
+    "AfterRead",
+    "Delivery",
+    "DeliveryState",
+    "Execution",
+    "ExecutionStatus",
+    "FollowUp",
+    "Label",
+    "Mailbox",
+    "MailboxCursor",
+    "Message",
+    "Outcome",
+    "Protocol",
+    "Security",
+    "StartPolicy",
+    "State",
+    "Trace",
+    "Workflow",
+    "WorkflowCondition",
+    "WorkflowStep",
+]

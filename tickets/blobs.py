@@ -1,0 +1,106 @@
+"""Bytes on disk, named by their SHA-256. Durable before any row names them.
+
+A blob is written to a temporary file, synced, renamed, and its folder synced. ``put`` always writes, even
+over an equal file: the old one may be on its way to the trash, or damaged.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+from tickets.errors import ServiceError
+
+
+class BlobMissing(ServiceError):
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"The file {sha256[:12]}… is not in the store any more.")
+
+
+def path_of(sha256: str) -> Path:
+    """Where the blob stands. ``sha256`` comes from a row, never from a request."""
+    return Path(settings.BLOB_DIR) / sha256[:2] / sha256[2:4] / sha256
+
+
+def _trash_of(sha256: str) -> Path:
+    return Path(settings.BLOB_DIR) / "trash" / sha256
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(content: bytes, *, sync: bool) -> tuple[str, Path]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    target = path_of(sha256)
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (target.parent.parent, target.parent.parent.parent):
+            _sync_folder(folder)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if sync:
+                os.fsync(stream.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return sha256, target.parent
+
+
+def put(content: bytes, *, sync: bool = True) -> str:
+    """Write one blob and return its SHA-256 in hex. Raises OSError when the disk says no.
+
+    ``sync=False`` only for attachments whose raw mail is kept: they can be made again from it.
+    """
+    sha256, folder = _write(content, sync=sync)
+    if sync:
+        _sync_folder(folder)
+    return sha256
+
+
+def put_many(contents: Iterable[bytes]) -> list[str]:
+    """Like ``put`` for many; each folder is synced once, before the function returns."""
+    folders: set[Path] = set()
+    names = []
+    for content in contents:
+        sha256, folder = _write(content, sync=True)
+        names.append(sha256)
+        folders.add(folder)
+    for folder in folders:
+        _sync_folder(folder)
+    return names
+
+
+def exists(sha256: str) -> bool:
+    return path_of(sha256).exists() or _trash_of(sha256).exists()
+
+
+def open_blob(sha256: str) -> BinaryIO:
+    """Open it for reading; one found in the trash is put back. Raises BlobMissing."""
+    try:
+        return path_of(sha256).open("rb")
+    except FileNotFoundError:
+        trashed = _trash_of(sha256)
+        try:
+            path_of(sha256).parent.mkdir(parents=True, exist_ok=True)
+            trashed.replace(path_of(sha256))
+            return path_of(sha256).open("rb")
+        except FileNotFoundError as error:
+            raise BlobMissing(sha256) from error
+
+
+def read(sha256: str) -> bytes:
+    with open_blob(sha256) as stream:
+        return stream.read()

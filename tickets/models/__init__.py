@@ -1,0 +1,55 @@
+from tickets.models.audit import ActorType, AuditEntry, Installed, Maintenance
+from tickets.models.customer import Contact, Customer, CustomerDomain
+from tickets.models.email_log import Direction, EmailLog
+from tickets.models.search import SearchKind, SearchText
+from tickets.models.ticket import (
+    OPEN_STATUSES,
+    PRIORITY_RANK,
+    Attachment,
+    Comment,
+    CommentState,
+    Participant,
+    ParticipantRole,
+    ParticipantState,
+    Priority,
+    Source,
+    Status,
+    Tag,
+    Ticket,
+    TicketNumber,
+    TicketTag,
+)
+from tickets.models.user import ApiToken, Team, User, Visibility
+
+__all__ = [
+    "OPEN_STATUSES",
+    "PRIORITY_RANK",
+    "ActorType",
+    "ApiToken",
+    "Attachment",
+    "AuditEntry",
+    "Comment",
+    "CommentState",
+    "Contact",
+    "Customer",
+    "CustomerDomain",
+    "Direction",
+    "EmailLog",
+    "Installed",
+    "Maintenance",
+    "Participant",
+    "ParticipantRole",
+    "ParticipantState",
+    "Priority",
+    "SearchKind",
+    "SearchText",
+    "Source",
+    "Status",
+    "Tag",
+    "Team",
+    "Ticket",
+    "TicketNumber",
+    "TicketTag",
+    "User",
+    "Visibility",
+]

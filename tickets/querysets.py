@@ -1,0 +1,102 @@
+"""The only place where lists of this app are put together.
+
+Every list starts with what the user may see. What is not visible does not exist: views answer 404.
+"""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from tickets.models import (
+    OPEN_STATUSES,
+    Attachment,
+    AuditEntry,
+    Comment,
+    Contact,
+    Customer,
+    EmailLog,
+    Participant,
+    Ticket,
+    User,
+    Visibility,
+)
+
+
+def ticket_scope(user: User, prefix: str = "") -> Q | None:
+    """The condition on tickets that ``user`` may see, or None for all. ``prefix`` names the way to the ticket."""
+    if user.visibility == Visibility.ALL:
+        return None
+    mine = Q(**{f"{prefix}assigned_to_user": user.pk})
+    if user.visibility == Visibility.OWN_TEAMS:
+        teams = User.teams.through.objects.filter(user_id=user.pk).values("team_id")  # type: ignore[attr-defined]
+        return mine | Q(**{f"{prefix}assigned_team__in": teams})
+    return mine
+
+
+def visible_tickets(user: User) -> QuerySet[Ticket]:
+    scope = ticket_scope(user)
+    return Ticket.objects.all() if scope is None else Ticket.objects.filter(scope)
+
+
+def tickets_for(user: User) -> QuerySet[Ticket]:
+    """Tickets as every list shows them, without the long description."""
+    return (
+        visible_tickets(user)
+        .select_related("customer", "contact", "assigned_to_user", "assigned_team")
+        .prefetch_related("tags")
+    )
+
+
+def open_tickets_for(user: User) -> QuerySet[Ticket]:
+    return tickets_for(user).filter(status__in=OPEN_STATUSES, merged_into=None)
+
+
+def comments_for(user: User) -> QuerySet[Comment]:
+    """Comments, oldest first, with their authors and files."""
+    scope = ticket_scope(user, "ticket__")
+    comments = Comment.objects.all() if scope is None else Comment.objects.filter(scope)
+    return (
+        comments.select_related("author_user", "author_contact")
+        .prefetch_related("attachments")
+        .order_by("created_at", "id")
+    )
+
+
+def attachments_for(user: User) -> QuerySet[Attachment]:
+    scope = ticket_scope(user, "ticket__")
+    return Attachment.objects.all() if scope is None else Attachment.objects.filter(scope)
+
+
+def participants_for(user: User) -> QuerySet[Participant]:
+    scope = ticket_scope(user, "ticket__")
+    return Participant.objects.all() if scope is None else Participant.objects.filter(scope)
+
+
+def email_log_for(user: User) -> QuerySet[EmailLog]:
+    scope = ticket_scope(user, "ticket__")
+    return EmailLog.objects.all() if scope is None else EmailLog.objects.filter(scope)
+
+
+def customers_for(user: User) -> QuerySet[Customer]:
+    """All customers for those who see all tickets; else those that visible tickets speak of."""
+    customers = Customer.objects.prefetch_related("domains")
+    if ticket_scope(user) is None:
+        return customers
+    return customers.filter(Exists(visible_tickets(user).filter(customer=OuterRef("pk"))))
+
+
+def contacts_for(user: User) -> QuerySet[Contact]:
+    contacts = Contact.objects.select_related("customer")
+    if ticket_scope(user) is None:
+        return contacts
+    return contacts.filter(Exists(visible_tickets(user).filter(contact=OuterRef("pk"))))
+
+
+def audit_for(user: User) -> QuerySet[AuditEntry]:
+    """Entries about visible tickets; entries about anything else only for those who see all."""
+    if ticket_scope(user) is None:
+        return AuditEntry.objects.all()
+    return AuditEntry.objects.filter(ticket_id__in=visible_tickets(user).values("pk"))
+
+
+def family_of(ticket: Ticket) -> QuerySet[Ticket]:
+    """The ticket and all that were merged into it, directly or not (one level is kept by the merge)."""
+    return Ticket.objects.filter(Q(pk=ticket.pk) | Q(merged_into=ticket.pk))

@@ -1,0 +1,1 @@
+"""Views, triggers and full-text objects of both databases. Migrations contain none of them."""
