@@ -84,6 +84,7 @@ class Mailbox(models.Model):
     last_success_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
     last_error_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text="Failed looks since the last good one.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -140,6 +141,8 @@ class DeliveryState(models.TextChoices):
     SEEN = "seen", "Seen"
     STORED = "stored", "Stored"
     UNFETCHABLE = "unfetchable", "Cannot be fetched"
+    # A Maildir has no order of arrival, so what the start policy leaves out is remembered by name.
+    SKIPPED = "skipped", "Was there before the mailbox was connected"
 
 
 class Delivery(models.Model):
@@ -155,6 +158,7 @@ class Delivery(models.Model):
     state = models.TextField(choices=DeliveryState.choices, default=DeliveryState.SEEN)
     after_read_done = models.BooleanField(default=False)
     attempts = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
