@@ -1,0 +1,19 @@
+"""How gunicorn serves Hub; read by gunicorn itself from the folder it starts in."""
+
+import os
+
+from hub.env import one_line_for_wrong_setting
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+with one_line_for_wrong_setting():
+    from hub import settings
+
+wsgi_app = "hub.wsgi:application"
+workers = 2
+threads = 4
+timeout = 120
+# Below the eight seconds that the supervisor waits before it kills.
+graceful_timeout = 5
+# A reverse proxy says by X-Forwarded-Proto that the browser came over https; only these may say so.
+forwarded_allow_ips = ",".join(["127.0.0.1", "::1", *settings.TRUSTED_PROXIES])
+loglevel = settings.LOG_LEVEL.lower()
