@@ -106,6 +106,9 @@ class ParsedMail:
     is_complaint: bool = False  # a feedback report (RFC 5965)
     size: int = 0
     defects: tuple[str, ...] = ()
+    senders: tuple[Address, ...] = ()  # every address of every From header; more than one is never believed
+    has_html: bool = False  # the mail brought HTML, even if it could not be shown
+    report_type: str = ""  # of a multipart/report (RFC 6522)
 
     def header(self, name: str) -> str:
         """The first header of that name, decoded, or ''."""

@@ -1,0 +1,129 @@
+"""Delivery reports read (RFC 3464, RFC 3463). Used by ``parse`` only; ``screen`` gives the mail its kind."""
+
+import email
+import logging
+import re
+from collections.abc import Iterable
+
+from flufl.bounce import all_failures
+
+from emailflow.inbound.headers import HeaderBlock, message_id, one_line, split_message
+from emailflow.inbound.mime import Walked
+from emailflow.mail import Bounce
+
+_MAX_SCANNED = 200_000
+_MAX_RECIPIENTS = 100
+_FAILED = ("failed", "delayed")
+_STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
+_MESSAGE_ID_LINE = re.compile(r"^[> \t]*Message-ID:[ \t]*(<[^<>\s]{1,500}>)", re.IGNORECASE | re.MULTILINE)
+# It logs a traceback for each mail that it does not understand; the defect of the mail says it once.
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
+_BOUNCE_SENDERS = ("mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "mdaemon")
+
+
+def has_bounce_form(block: HeaderBlock, report_type: str, sender: str) -> bool:
+    """Whether a mail has the form of a delivery report; without it the heuristics flag good mail."""
+    if report_type == "delivery-status":
+        return True
+    if any(value.replace(" ", "") == "<>" for value in block.all("Return-Path")):
+        return True
+    if block.first("X-Failed-Recipients"):
+        return True
+    return sender.lower().partition("@")[0] in _BOUNCE_SENDERS
+
+
+def read_bounce(
+    raw: bytes, block: HeaderBlock, walked: Walked, sender: str, text: str
+) -> tuple[Bounce | None, str]:
+    """What the report says, or None when the mail is not one or reports a success; and a defect or ''."""
+    if walked.feedback:
+        return None, ""
+    original = _original_message_id(walked.originals, text)
+    if walked.delivery_status:
+        bounce, is_report = _from_status(walked.delivery_status, original)
+        if is_report:
+            return bounce, ""
+    if (
+        not has_bounce_form(block, walked.report_type, sender)
+        or walked.report_type == "disposition-notification"
+    ):
+        return None, ""
+    if block.first("Auto-Submitted").lower().startswith("auto-replied") and not walked.delivery_status:
+        return None, ""
+    temporary, permanent, defect = _by_heuristics(raw)
+    permanent = permanent or _addresses(block.all("X-Failed-Recipients"))
+    if not (permanent or temporary):
+        return None, defect
+    status = _STATUS.search(text)
+    return Bounce(
+        permanent or temporary,
+        status[1] if status else "",
+        "failed" if permanent else "delayed",
+        "",
+        original,
+    ), defect
+
+
+def _from_status(reports: list[bytes], original: str) -> tuple[Bounce | None, bool]:
+    """One group of fields a recipient, after the group of the message (RFC 3464 section 2.1)."""
+    recipients: dict[str, None] = {}
+    status = action = diagnostic = ""
+    actions: list[str] = []
+    for content in reports:
+        for group in _BLANK_LINE.split(content.strip())[: _MAX_RECIPIENTS + 1]:
+            block, _ = split_message(group.strip() + b"\n\n")
+            this_action = one_line(block.first("Action")).partition(" ")[0].lower()
+            this_status = _STATUS.search(block.first("Status"))
+            recipient = _recipient(block)
+            if not (this_action or this_status or recipient):
+                continue
+            if not this_action:
+                this_action = "failed" if not this_status or this_status[1][0] != "2" else "delivered"
+            actions.append(this_action)
+            if this_action not in _FAILED:
+                continue
+            if recipient:
+                recipients[recipient] = None
+            status = status or (this_status[1] if this_status else "")
+            action = action or this_action
+            diagnostic = diagnostic or one_line(block.first("Diagnostic-Code"))[:1_000]
+    if not actions:
+        return None, False
+    if not action:
+        return None, True  # delivered, relayed or expanded: good news
+    return Bounce(tuple(recipients), status, action, diagnostic, original), True
+
+
+def _recipient(block: HeaderBlock) -> str:
+    for name in ("Original-Recipient", "Final-Recipient", "X-Actual-Recipient"):
+        value = one_line(block.first(name))
+        address = value.partition(";")[2] or value
+        address = address.strip(" <>").split(" ")[0].strip("<>")
+        if "@" in address:
+            return address[:320]
+    return ""
+
+
+def _original_message_id(originals: list[HeaderBlock], text: str) -> str:
+    for block in originals:
+        found = message_id(block.first("Message-ID"))
+        if found:
+            return found
+    match = _MESSAGE_ID_LINE.search(text[:_MAX_SCANNED])
+    return match[1] if match else ""
+
+
+def _by_heuristics(raw: bytes) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Temporary and permanent failures that flufl.bounce finds, and a defect or ''."""
+    try:
+        temporary, permanent = all_failures(email.message_from_bytes(raw[:_MAX_SCANNED]))
+    except Exception as error:  # noqa: BLE001  its detectors raise all sorts on ordinary mail
+        return (), (), f"The delivery report could not be read ({type(error).__name__})."
+    return _addresses(temporary), _addresses(permanent), ""
+
+
+def _addresses(values: Iterable[str | bytes]) -> tuple[str, ...]:
+    texts = (v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in values)
+    addresses = (word.strip("<> ,;")[:320] for text in texts for word in text.split(","))
+    return tuple(sorted({address for address in addresses if "@" in address}))[:_MAX_RECIPIENTS]

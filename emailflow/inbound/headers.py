@@ -1,0 +1,227 @@
+"""The header block of a mail or of a part: split, unfolded, decoded (RFC 5322 section 2.2, RFC 2047).
+
+The standard library's ``policy.default`` needs seconds for some hostile headers, so nothing here goes
+through it. Used by the parsing files only.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from emailflow.inbound.charset import clean, codec_for, decode, decode_header_bytes
+
+MAX_HEADERS = 1_000
+MAX_VALUE = 64_000
+MAX_BLOCK = 4_000_000
+MAX_IDS = 100
+_END = re.compile(rb"\r?\n\r?\n|\r\r(?!\n)")
+_FIELD = re.compile(rb"^([!-9;-~]{1,200})[ \t]*:(.*)$", re.DOTALL)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+_ID = re.compile(r"<([^<>]{1,998})>")
+
+
+@dataclass(slots=True)
+class HeaderBlock:
+    """Fields in their order; names as written, values unfolded to one line but not yet decoded."""
+
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
+
+    def first(self, name: str) -> str:
+        return next(iter(self.all(name)), "")
+
+    def all(self, name: str) -> list[str]:
+        wanted = name.lower()
+        return [value for key, value in self.fields if key.lower() == wanted]
+
+
+def split_message(raw: bytes, *, outer: bool = False) -> tuple[HeaderBlock, int]:
+    """The headers of ``raw`` and the offset of its body. Never raises.
+
+    ``outer`` is set for the mail itself, which may begin with a byte order mark, blank lines, or the
+    ``From `` line of an mbox file.
+    """
+    start = _skip_preamble(raw) if outer else 0
+    if not outer and raw[:1] in (b"\n", b"\r"):
+        return HeaderBlock(), 2 if raw[:2] == b"\r\n" else 1
+    match = _END.search(raw, start, start + MAX_BLOCK)
+    end = match.start() if match else min(len(raw), start + MAX_BLOCK)
+    body = match.end() if match else end
+    block = HeaderBlock()
+    lines = raw[start:end].splitlines()
+    if lines and not _FIELD.match(lines[0]) and not any(_FIELD.match(line) for line in lines[1:3]):
+        block.defects.append("The mail has no headers.")
+        return block, start
+    _collect(lines, block)
+    if match is None and len(raw) > end:
+        block.defects.append(f"The headers are longer than {MAX_BLOCK:,} bytes and were cut.")
+    return block, body
+
+
+def without_mbox_line(raw: bytes) -> bytes:
+    """An attached mail without the ``From `` line of an mbox file, which is not part of the mail."""
+    return raw[_skip_preamble(raw) :] if raw.lstrip(b"\r\n").startswith((b"From ", b">From ")) else raw
+
+
+def _skip_preamble(raw: bytes) -> int:
+    start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
+    while start < len(raw) and raw[start] in b"\r\n":
+        start += 1
+    if raw.startswith((b"From ", b">From "), start):
+        line_end = re.compile(rb"\r?\n|\r").search(raw, start)
+        start = line_end.end() if line_end else start
+    return start
+
+
+def _collect(lines: list[bytes], block: HeaderBlock) -> None:
+    name = ""
+    pieces: list[bytes] = []
+    size = 0
+    malformed = False
+
+    def finish() -> None:
+        if name:
+            value = _CONTROL.sub(" ", clean(decode_header_bytes(b" ".join(pieces)))).strip()
+            block.fields.append((name, value))
+
+    for line in lines:
+        if line[:1] in (b" ", b"\t"):
+            size += len(line)
+            if size <= MAX_VALUE:
+                pieces.append(line.strip())
+            continue
+        match = _FIELD.match(line)
+        if match is None:
+            malformed = malformed or bool(line.strip())
+            continue
+        finish()
+        if len(block.fields) >= MAX_HEADERS:
+            block.defects.append(
+                f"There are more than {MAX_HEADERS:,} header lines; the others were left out."
+            )
+            name = ""
+            break
+        name, value = match[1].decode("ascii"), match[2]
+        size = len(value)
+        pieces = [value.strip()[:MAX_VALUE]]
+    finish()
+    if malformed:
+        block.defects.append("A line among the headers is not a header and was left out.")
+
+
+def decode_words(value: str) -> str:
+    """RFC 2047 encoded words made readable, on one line. What cannot be decoded stays as written."""
+    if "=?" in value:
+        value = _replace_words(value, lambda text: text)
+    return one_line(value)
+
+
+def canonical_words(value: str) -> str:
+    """Every run of encoded words as UTF-8 words, so that an address parser decodes them in their place."""
+    if "=?" not in value:
+        return value
+
+    def encode(text: str) -> str:
+        text = one_line(text)
+        return " ".join(
+            f"=?utf-8?b?{base64.b64encode(text[at : at + 12].encode()).decode('ascii')}?="
+            for at in range(0, len(text), 12)
+        )
+
+    return _replace_words(value, encode)
+
+
+def _replace_words(value: str, render: Callable[[str], str]) -> str:
+    """One pass over the words; neighbours of one charset are joined as bytes, for letters cut in two."""
+    output: list[str] = []
+    run: list[tuple[str, bytes]] = []
+    position = 0
+    for match in _WORD.finditer(value):
+        data = _word_bytes(match[2], match[3])
+        between = value[position : match.start()]
+        if data is None:
+            continue
+        if between.strip() or (between and not run):
+            output.append(_render_run(run, render))
+            run = []
+            output.append(between)
+        run.append((match[1], data))
+        position = match.end()
+    output.append(_render_run(run, render))
+    output.append(value[position:])
+    return "".join(output)
+
+
+def _render_run(run: list[tuple[str, bytes]], render: Callable[[str], str]) -> str:
+    texts: list[str] = []
+    index = 0
+    while index < len(run):
+        charset, data = run[index]
+        index += 1
+        joined = [data]
+        while index < len(run) and run[index][0].lower() == charset.lower():
+            joined.append(run[index][1])
+            index += 1
+        # ISO-2022-JP starts each word in ASCII; joining is still right, the escapes are repeated.
+        texts.append(decode(b"".join(joined), charset if codec_for(charset) else "")[0])
+    return render("".join(texts)) if texts else ""
+
+
+def _word_bytes(encoding: str, text: str) -> bytes | None:
+    if encoding in "qQ":
+        return binascii.a2b_qp(text.encode("utf-8", "replace"), header=True)
+    data = re.sub(r"[^A-Za-z0-9+/]", "", text)
+    if len(data) % 4 == 1:
+        data = data[:-1]
+    try:
+        return base64.b64decode(data + "=" * (-len(data) % 4))
+    except binascii.Error:
+        return None
+
+
+def one_line(value: str) -> str:
+    """Without control characters, line ends and runs of white space: safe as a header of a later mail."""
+    return " ".join(_CONTROL.sub(" ", clean(value)).split())
+
+
+def message_ids(values: Iterable[str]) -> tuple[tuple[str, ...], bool]:
+    """The ids of In-Reply-To or References with their brackets, and whether some were left out.
+
+    Some programs fold inside an id or leave out the separators. Beyond 100 the first (the root of the
+    thread) and the nearest are kept.
+    """
+    found: dict[str, None] = {}
+    for value in values:
+        ids = ["".join(inner.split()) for inner in _ID.findall(value)]
+        if not ids and "<" not in value:
+            ids = [word.strip(",;\"'") for word in value.split() if "@" in word and len(word) < 998]
+        found.update(dict.fromkeys(f"<{one_line(inner)}>" for inner in ids if inner))
+    result = tuple(found)
+    if len(result) <= MAX_IDS:
+        return result, False
+    return (result[0], *result[-(MAX_IDS - 1) :]), True
+
+
+def message_id(value: str) -> str:
+    """A Message-ID with angle brackets, or ''."""
+    ids, _ = message_ids([value])
+    if ids:
+        return ids[0]
+    bare = one_line(value).strip("<> ").replace(" ", "")[:996]
+    return f"<{bare}>" if bare else ""
+
+
+def parse_date(value: str) -> datetime | None:
+    """A date of RFC 5322 section 3.3 in UTC, or None when it cannot be one."""
+    try:
+        moment = parsedate_to_datetime(value[:200])
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError, AttributeError):
+        return None

@@ -1,0 +1,216 @@
+"""Bytes to a frozen ``ParsedMail``: the pure first stage on a mail's way.
+
+``parse`` never raises on a strange mail, it collects defects in words that a person can read. This is the
+only file that knows mail-parser, and it hands it no more than a cleaned header: the library walks parts
+eagerly and loses 8-bit letters. Callers: the pipeline, ``parse_mail`` and tests.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+import mailparser
+
+from emailflow.inbound.bounce import read_bounce
+from emailflow.inbound.charset import clean
+from emailflow.inbound.headers import (
+    HeaderBlock,
+    canonical_words,
+    decode_words,
+    message_id,
+    message_ids,
+    one_line,
+    parse_date,
+    split_message,
+)
+from emailflow.inbound.mime import Segment, walk
+from emailflow.inbound.render import Rendered, render
+from emailflow.mail import Address, Header, ParsedMail
+
+MAX_ADDRESSES = 1_000
+MAX_ADDRESS_VALUE = 64_000
+MAX_SUBJECT = 1_000
+MAX_TEXT = 2_000_000
+_LOOSE_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]\\]{1,200}@[^\s<>,;:\"()\\@]{1,200}")
+_ADDRESS_FIELDS = ("From", "Reply-To", "To", "Cc", "Sender")
+
+
+def parse(raw: bytes) -> ParsedMail:
+    """One mail, decoded. Writes nothing and never raises on any bytes."""
+    try:
+        return _parse(raw)
+    except Exception as error:  # noqa: BLE001  a mail that cannot be read is still a mail: it must become a row
+        return ParsedMail(
+            size=len(raw),
+            defects=(f"The mail could not be read ({type(error).__name__}: {one_line(str(error))[:200]}).",),
+        )
+
+
+def _parse(raw: bytes) -> ParsedMail:
+    source = raw.replace(b"\r\r\n", b"\r\n") if b"\r\r\n" in raw[:4_000] else raw
+    block, offset = split_message(source, outer=True)
+    walked = walk(block, source[offset:])
+    defects = [*block.defects, *walked.defects]
+    addresses = _addresses(block, defects)
+    senders = addresses["From"] or addresses["Sender"]
+    _note_headers(block, senders, defects)
+    subject = _subject(block, defects)
+    rendered = _render(walked.segments)
+    references, many = message_ids(block.all("References"))
+    if many:
+        defects.append("The References header names more than 100 mails; only the nearest were kept.")
+    sender = senders[0] if senders else Address("")
+    bounce, bounce_defect = read_bounce(source, block, walked, sender.address, rendered.text)
+    return ParsedMail(
+        message_id=message_id(block.first("Message-ID")),
+        subject=subject,
+        sender=sender,
+        senders=senders,
+        reply_to=addresses["Reply-To"],
+        to=addresses["To"],
+        cc=addresses["Cc"],
+        in_reply_to=message_ids(block.all("In-Reply-To"))[0],
+        references=references,
+        date=parse_date(block.first("Date")),
+        received_at=_received_at(block),
+        text=rendered.text,
+        reply_text=rendered.reply_text,
+        html=rendered.html,
+        has_html=any(segment.html.strip() for segment in walked.segments),
+        attachments=tuple(walked.attachments),
+        headers=tuple(Header(name, decode_words(value)) for name, value in block.fields),
+        bounce=bounce,
+        is_complaint=bool(walked.feedback) or walked.report_type == "feedback-report",
+        report_type=one_line(walked.report_type)[:100],
+        size=len(raw),
+        defects=tuple(dict.fromkeys(filter(None, [*defects, *rendered.defects, bounce_defect]))),
+    )
+
+
+def _note_headers(block: HeaderBlock, senders: tuple[Address, ...], defects: list[str]) -> None:
+    """What is missing or there twice, in words."""
+    if len(block.all("From")) > 1:
+        defects.append("The mail has several From headers; the first counts.")
+    elif len(senders) > 1:
+        defects.append("The mail names several senders; the first counts.")
+    if not block.all("From"):
+        defects.append("The mail has no From header.")
+    elif not senders:
+        defects.append("The From header holds no address.")
+    if not message_id(block.first("Message-ID")):
+        defects.append("The mail has no Message-ID.")
+    date = block.first("Date")
+    if not date:
+        defects.append("The mail has no date.")
+    elif parse_date(date) is None:
+        defects.append(f"The date {one_line(date)[:80]!r} cannot be read.")
+
+
+def _subject(block: HeaderBlock, defects: list[str]) -> str:
+    subjects = [decode_words(value) for value in block.all("Subject")]
+    if len(subjects) > 1:
+        defects.append("The mail has several subjects; the first counts.")
+    subject = next((text for text in subjects if text), "")
+    if len(subject) > MAX_SUBJECT:
+        defects.append(f"The subject is longer than {MAX_SUBJECT:,} characters and was cut.")
+    return subject[:MAX_SUBJECT]
+
+
+def _received_at(block: HeaderBlock) -> datetime | None:
+    """The date of the topmost Received header (RFC 5321 section 4.4): our own server's clock."""
+    received = block.first("Received")
+    return parse_date(received.rpartition(";")[2].strip()) if ";" in received else None
+
+
+def _render(segments: list[Segment]) -> Rendered:
+    """Text and HTML of the readable parts; the HTML is made text only where a part has no plain form."""
+    plains = [segment.plain for segment in segments if segment.plain.strip()]
+    only_html = any(segment.html.strip() and not segment.plain.strip() for segment in segments)
+    has_html = any(segment.html.strip() for segment in segments)
+    html = "\n".join(segment.html or _as_html(segment.plain) for segment in segments) if has_html else ""
+    text = (
+        "" if only_html else "\n\n".join(plain.strip("\n") if len(plains) > 1 else plain for plain in plains)
+    )
+    defects = []
+    if len(text) > MAX_TEXT:
+        text = text[:MAX_TEXT]
+        defects.append(f"The text is longer than {MAX_TEXT:,} characters and was cut.")
+    rendered = render(html=html, text=text, want_text=only_html)
+    rendered.text, rendered.reply_text = clean(rendered.text), clean(rendered.reply_text)
+    rendered.html = clean(rendered.html)
+    rendered.defects[:0] = defects
+    return rendered
+
+
+def _as_html(plain: str) -> str:
+    escaped = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f'<div style="white-space: pre-wrap">{escaped}</div>' if plain.strip() else ""
+
+
+def _addresses(block: HeaderBlock, defects: list[str]) -> dict[str, tuple[Address, ...]]:
+    """The address headers, read by mail-parser from a block that holds nothing else.
+
+    A header that stands twice is read from its first line alone for From, from all lines for the others.
+    """
+    found: dict[str, tuple[Address, ...]] = {}
+    for name in _ADDRESS_FIELDS:
+        values = [value for value in block.all(name) if value]
+        result: dict[str, Address] = {}
+        for value in values[:10]:
+            if len(value) > MAX_ADDRESS_VALUE:
+                value = value[:MAX_ADDRESS_VALUE].rpartition(",")[0]
+                defects.append(
+                    f"The {name} header is longer than {MAX_ADDRESS_VALUE:,} characters and was cut."
+                )
+            for address in _read_addresses(value):
+                result.setdefault(address.key, address)
+        if len(result) > MAX_ADDRESSES:
+            defects.append(
+                f"The {name} header names more than {MAX_ADDRESSES:,} addresses; the others were left out."
+            )
+        found[name] = tuple(result.values())[:MAX_ADDRESSES]
+    return found
+
+
+def _read_addresses(value: str) -> list[Address]:
+    """Addresses of one header value (RFC 5322 section 3.4, groups included)."""
+    parsed = mailparser.parse_from_string(f"To: {canonical_words(value)}\n\n").to
+    addresses = [Address(_address(address), _name(name)) for name, address in parsed if address]
+    return addresses or list(_loose_addresses(value))
+
+
+def _loose_addresses(value: str) -> Iterable[Address]:
+    """For what the grammar refuses: the first thing that looks like an address, else an old local name."""
+    plain, comment = _without_comments(value[:2_000])
+    before, bracket, after = plain.rpartition("<")
+    angle = after.partition(">")[0] if bracket else plain
+    name = before if bracket else comment
+    match = _LOOSE_ADDRESS.search(angle) or _LOOSE_ADDRESS.search(plain)
+    if match:
+        yield Address(_address(match[0]), _name(name))
+    elif re.fullmatch(r"[\w.+-]{1,64}", angle.strip()):
+        yield Address(angle.strip(), _name(name))
+
+
+def _without_comments(value: str) -> tuple[str, str]:
+    """The value without its (nested) comments, and the first comment: ``nsb (Nathaniel)`` of old systems."""
+    depth = 0
+    outside: list[str] = []
+    inside: list[str] = []
+    for char in value:
+        if char == ")" and depth:
+            depth -= 1
+        elif char == "(":
+            depth += 1
+        else:
+            (inside if depth else outside).append(char)
+    return "".join(outside), "".join(inside)
+
+
+def _address(address: str) -> str:
+    return one_line(address).replace(" ", "")[:320]
+
+
+def _name(name: str) -> str:
+    """A display name; encoded words in quotes are decoded too, the address is decided by then."""
+    return decode_words(name).strip("\"' ")[:200]

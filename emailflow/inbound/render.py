@@ -1,0 +1,319 @@
+"""HTML made safe, made text, and replies trimmed, in a child process with a deadline.
+
+Three libraries need seconds for some mails of a few kilobytes and hold the interpreter meanwhile; only a
+process can be stopped. It is a plain subprocess, because the task workers may have no ``multiprocessing``
+children. Called by ``parse`` only; safe in threads and after a fork.
+"""
+
+import atexit
+import html as html_module
+import json
+import os
+import re
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+DEADLINE = 1.5  # seconds for all stages of one mail
+START_DEADLINE = 30.0  # seconds for the child's imports, which count for no mail
+MAILS_PER_CHILD = 500
+MAX_IDLE = 2
+MAX_INPUT = 2_000_000
+MAX_FRAME = 64_000_000
+_PROGRAM = Path(__file__).with_name("render_child.py")
+
+# A signature counts: a reply without a quote may still end in one.
+_MARKERS = re.compile(
+    r"^[ \t]*>|^[ \t]*[-_]{2,}|\b(?:wrote|skrev|schrieb|skreiv)\b"
+    r"|^[ \t*]*(?:from|fra|von|från|sent|sendt|gesendet|skickat)[ \t*]*:"
+    r"|original message|oprindelig meddelelse|ursprüngliche nachricht|urspr(?:ungligt|\.) meddelande"
+    r"|opprinnelig melding|\b(?:sent from|sendt fra|gesendet von|von meinem|skickat från)\b"
+    r"|\b(?:mvh|venlig hilsen|hilsen|regards|cheers|grüße|grüßen|hälsningar|thanks|sincerely)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "Write your answer above this line", as other helpdesks and our own mails mark it.
+_DELIMITER = re.compile(
+    r"^[> \t]*(?:##- .{0,120} -##|[-=#* ]{2,}.{0,60}(?:above this line|over denne linje).{0,60})[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_QUOTE_LINE = re.compile(r"^[ \t]*>")
+_TAG = re.compile(r"<[^<>]*>")
+_INVISIBLE = re.compile(r"<(script|style|title)\b", re.IGNORECASE)
+
+
+class ChildError(Exception):
+    """The child ended or did not answer in time."""
+
+
+@dataclass(slots=True)
+class Rendered:
+    """What was finished before the deadline; the defects name what was not."""
+
+    html: str = ""
+    text: str = ""
+    reply_text: str = ""
+    defects: list[str] = field(default_factory=list)
+
+
+def render(*, html: str, text: str, want_text: bool) -> Rendered:
+    """Sanitised HTML, the text (of the HTML when ``want_text``), and its new part. Never raises."""
+    result = Rendered(text=text, reply_text=above_delimiter(text))
+    may_trim = want_text or wants_trimming(text)
+    if not html and not may_trim:
+        return result
+    request = {
+        "html": html[:MAX_INPUT],
+        "text": text[:MAX_INPUT],
+        "want_text": want_text,
+        "trim": may_trim,
+        "seconds": int(DEADLINE) + 1,
+    }
+    answers = _call(request, result.defects)
+    result.html = answers.get("html", "")
+    if want_text:
+        result.text = answers.get("text", "")
+        if not result.text.strip() and "text" not in answers:
+            result.text = crude_text(html)
+        result.reply_text = above_delimiter(result.text)
+    reply = answers.get("reply", "")
+    if may_trim and reply.strip() and not is_interleaved(result.text):
+        result.reply_text = above_delimiter(reply)
+    return result
+
+
+def above_delimiter(text: str) -> str:
+    """What stands above a reply marker line, if anything does."""
+    match = _DELIMITER.search(text)
+    above = text[: match.start()].rstrip() if match else ""
+    return above if above.strip() else text
+
+
+def wants_trimming(text: str) -> bool:
+    """Whether there is any mark of a quote or a signature; most mail has none and needs no child."""
+    return _MARKERS.search(text) is not None
+
+
+def is_interleaved(text: str) -> bool:
+    """Whether answers stand between the quoted lines; trimming would eat them."""
+    seen_quote = False
+    answers_after = 0
+    blocks = 0
+    for line in text.split("\n"):
+        if _QUOTE_LINE.match(line):
+            blocks += 0 if seen_quote and not answers_after else 1
+            seen_quote, answers_after = True, 0
+        elif seen_quote and line.strip() and not line.rstrip().endswith(":"):
+            answers_after += 1
+    return seen_quote and blocks > 1
+
+
+def crude_text(html: str) -> str:
+    """Text of HTML in linear time, for when nothing better was finished in time."""
+    html = _without_invisible(html[:MAX_INPUT])
+    html = re.sub(r"<(?:br|/p|/div|/tr|/li|/h[1-6])\b[^<>]*>", "\n", html, flags=re.IGNORECASE)
+    text = html_module.unescape(_TAG.sub("", html))
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _without_invisible(html: str) -> str:
+    output: list[str] = []
+    position = 0
+    while (start := _INVISIBLE.search(html, position)) is not None:
+        output.append(html[position : start.start()])
+        end = re.compile(rf"</{start[1]}[^<>]*>", re.IGNORECASE).search(html, start.end())
+        position = end.end() if end else len(html)
+    output.append(html[position:])
+    return "".join(output)
+
+
+def _call(request: dict[str, Any], defects: list[str]) -> dict[str, str]:
+    """One request to a child. One that died while idle is replaced once; one that is too slow is killed."""
+    answers: dict[str, str] = {}
+    for attempt in (1, 2):
+        try:
+            child = _pool.take()
+        except (ChildError, OSError) as error:
+            defects.append(f"The text could not be prepared: {error}.")
+            return answers
+        fresh = child.served == 0
+        try:
+            child.ask(request, answers, defects)
+        except ChildError as error:
+            child.kill()
+            if attempt == 1 and not answers and not fresh and not error.args[0].startswith("took"):
+                continue
+            defects.append(_overrun(answers, request, str(error)))
+            return answers
+        except BaseException:
+            child.kill()
+            raise
+        _pool.give_back(child)
+        return answers
+    return answers
+
+
+def _overrun(answers: dict[str, str], request: dict[str, Any], reason: str) -> str:
+    if request["html"] and "html" not in answers:
+        what = "The HTML could not be shown safely in time; only the text is kept"
+    elif request["want_text"] and "text" not in answers:
+        what = "The HTML could not be made text in time; a rough text is kept"
+    else:
+        what = "The quoted part could not be found in time; the text is not trimmed"
+    return f"{what} (preparing it {reason})."
+
+
+class _Child:
+    """One running child; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.served = 0
+        self.process = subprocess.Popen(  # noqa: S603  our own program
+            [sys.executable, "-I", str(_PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+        os.set_blocking(self.stdin.fileno(), False)
+        self._buffer = b""
+        try:
+            self._frame(time.monotonic() + START_DEADLINE)
+        except ChildError:
+            self.kill()
+            raise
+
+    def ask(self, request: dict[str, Any], answers: dict[str, str], defects: list[str]) -> None:
+        """Fills ``answers`` stage by stage; raises ChildError when the child is too slow or gone."""
+        deadline = time.monotonic() + DEADLINE
+        self.served += 1
+        data = json.dumps(request).encode()
+        self._send(struct.pack(">I", len(data)) + data, deadline)
+        while (frame := self._frame(deadline))["stage"] != "done":
+            if frame.get("error"):
+                defects.append(f"The text could not be prepared fully ({frame['stage']}: {frame['error']}).")
+                continue
+            answers[frame["stage"]] = frame["value"]
+            defects.extend(frame.get("cut", ()))
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait(write=True, deadline=deadline)
+            try:
+                view = view[os.write(self.stdin.fileno(), view) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise ChildError("ended early") from error
+
+    def _frame(self, deadline: float) -> dict[str, Any]:
+        size = struct.unpack(">I", self._read(4, deadline))[0]
+        if size > MAX_FRAME:
+            raise ChildError("gave an answer that is too long")
+        frame: dict[str, Any] = json.loads(self._read(size, deadline))
+        return frame
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        pieces = [self._buffer]
+        got = len(self._buffer)
+        while got < size:
+            self._wait(write=False, deadline=deadline)
+            data = os.read(self.stdout.fileno(), 1 << 20)
+            if not data:
+                raise ChildError("ended early")
+            pieces.append(data)
+            got += len(data)
+        joined = b"".join(pieces)
+        self._buffer = joined[size:]
+        return joined[:size]
+
+    def _wait(self, *, write: bool, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(self.stdin if write else self.stdout, select.POLLOUT if write else select.POLLIN)
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise ChildError("took too long")
+
+    def close(self) -> None:
+        """Ends the child in a friendly way, then at once; leaves no zombie."""
+        with suppress(OSError):
+            self.stdin.close()
+        try:
+            self.process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.stdout.close()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        with suppress(OSError):
+            self.stdin.close()
+        self.stdout.close()
+
+    def forget(self) -> None:
+        """In a forked process: closes our copies of the pipes; the child belongs to the parent."""
+        with suppress(OSError):
+            self.stdin.close()
+        with suppress(OSError):
+            self.stdout.close()
+        self.process.returncode = 0  # it is not ours to wait for
+
+
+class _Pool:
+    """Idle children of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[_Child] = []
+
+    def take(self) -> _Child:
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        if child is not None and child.process.poll() is None:
+            return child
+        if child is not None:
+            child.kill()
+        return _Child()
+
+    def give_back(self, child: _Child) -> None:
+        if child.served < MAILS_PER_CHILD:
+            with self._lock:
+                if len(self._idle) < MAX_IDLE:
+                    self._idle.append(child)
+                    return
+        child.close()
+
+    def close(self) -> None:
+        """Ends all idle children."""
+        with self._lock:
+            children, self._idle = self._idle, []
+        for child in children:
+            child.close()
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+        children, self._idle = self._idle, []
+        for child in children:
+            child.forget()
+
+
+_pool = _Pool()
+atexit.register(_pool.close)
+os.register_at_fork(after_in_child=_pool.after_fork)
+
+
+def close_children() -> None:
+    """Ends the idle children of this process; a later mail starts a new one."""
+    _pool.close()
