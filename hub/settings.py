@@ -165,7 +165,7 @@ REST_FRAMEWORK = {
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-KNOX_TOKEN_MODEL = "tickets.ApiToken"
+KNOX_TOKEN_MODEL = "tickets.ApiToken"  # noqa: S105
 REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False, "TOKEN_MODEL": "tickets.ApiToken"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Hub API",

@@ -1,8 +1,9 @@
 """Where the tests run: a pytest plugin that sets the environment before Django reads its settings.
 
-Loaded by ``-p tests.environment`` in pytest.ini. Each run, and each worker of pytest-xdist, has a data folder of
-its own that is gone at the end. The database is an SQLite file, or, with ``HUB_TEST_DATABASE=postgresql``, one
-PostgreSQL server for the whole run: the one that ``DATABASE_URL_POSTGRESQL`` names, else one that is started here.
+Loaded by ``-p tests.environment`` in pytest.ini. Each run, and each worker of pytest-xdist, has a data folder
+of its own that is gone at the end. The database is an SQLite file, or, with ``HUB_TEST_DATABASE=postgresql``,
+one PostgreSQL server for the whole run: the one that ``DATABASE_URL_POSTGRESQL`` names, else one that is
+started here.
 """
 
 import atexit

