@@ -1,0 +1,35 @@
+"""Which mailboxes have their turn. Used by the task, the watcher and ``pull_mail``."""
+
+from collections.abc import Callable
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from emailflow.inbound.pull import PullReport, pull
+from emailflow.models import Mailbox, Protocol
+
+
+def pullable() -> QuerySet[Mailbox]:
+    """Every mailbox that has a source and is switched on."""
+    return (
+        Mailbox.objects.filter(enabled=True, archived_at=None)
+        .exclude(protocol=Protocol.BUILTIN)
+        .order_by("pk")
+    )
+
+
+def due() -> QuerySet[Mailbox]:
+    """Those of them whose next look is due, and that nobody is reading now."""
+    free = Q(lease_until=None) | Q(lease_until__lt=Now())
+    return pullable().filter(free, Q(next_pull_at=None) | Q(next_pull_at__lte=timezone.now()))
+
+
+def pull_due(*, stopping: Callable[[], bool] = lambda: False) -> list[PullReport]:
+    """Look into each, one after the other. Trouble of one is in its report and stops no other."""
+    reports = []
+    for mailbox in due():
+        if stopping():
+            break
+        reports.append(pull(mailbox, stopping=stopping))
+    return reports

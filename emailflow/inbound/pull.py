@@ -1,0 +1,331 @@
+"""One look into one mailbox: list, fetch, store, and only then tell the source.
+
+Called by tasks, watcher, commands and the admin.
+
+Trouble of network or database consumes no mail: the server hears "done" after the commit that holds the mail,
+and whatever is not final in the ledger is offered again by the next look.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, OperationalError, close_old_connections
+from django.db import Error as AnyDatabaseError
+from django.utils import timezone
+
+from emailflow.inbound.deliveries import Ledger, open_ledger
+from emailflow.inbound.lease import Lease, LeaseLost, claim
+from emailflow.inbound.receive import Incoming, receive_many
+from emailflow.models import Delivery, DeliveryState, Mailbox
+from emailflow.sources.base import Offer, Source, SourceError
+from emailflow.sources.choose import source_hash, source_of
+
+logger = logging.getLogger(__name__)
+
+BATCH_MAILS = 50
+BATCH_BYTES = 8 * 1024 * 1024
+LONGEST_PAUSE = timedelta(hours=1)
+# A mail that makes the server drop the connection costs one reconnect; a bad line must not cost fifty.
+RECONNECTS = 3
+
+
+@dataclass
+class PullReport:
+    """What one look found, in numbers and in sentences for staff."""
+
+    mailbox: str
+    new: int = 0
+    known: int = 0
+    gone: int = 0
+    waiting: int = 0
+    set_aside: int = 0
+    skipped: int = 0
+    busy: bool = False
+    error: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.error
+
+    @property
+    def sentences(self) -> list[str]:
+        if self.busy:
+            return ["Somebody else is reading this mailbox right now."]
+        found = [self._stored()] if self.new or self.known or not self.error else []
+        for number, words in (
+            (self.skipped, "left alone: it was there before the mailbox was connected"),
+            (self.gone, "removed by somebody before it could be read"),
+            (self.waiting, "not fetched yet, and tried again later"),
+            (self.set_aside, "set aside after five tries: the server does not give it"),
+        ):
+            if number:
+                found.append(f"{_mails(number)} {words}.")
+        return found + [_sentence(text) for text in (*self.notes, self.error) if text]
+
+    def _stored(self) -> str:
+        if not self.new and not self.known:
+            return "No new mail."
+        text = f"{_mails(self.new, 'new ')} stored"
+        return (
+            f"{text}, {self.known} {'was' if self.known == 1 else 'were'} here before."
+            if self.known
+            else f"{text}."
+        )
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences)
+
+
+def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> PullReport:
+    """Store what is new in ``mailbox``. Two at once: one pulls, the other walks away with ``busy``.
+
+    Writes deliveries, cursor, mail rows and the mailbox's success or error. What source or database do
+    wrong is not raised: it is in the report and in the mailbox's row. ``stopping`` is asked between batches.
+    """
+    report = PullReport(mailbox.name)
+    source: Source | None = None
+    lease: Lease | None = None
+    try:
+        source = source_of(mailbox)
+        lease = claim(mailbox.pk, source.lease_seconds)
+        if lease is None:
+            report.busy = True
+            return report
+        source.connect()
+        ledger = open_ledger(mailbox, source, source_hash(mailbox))
+        report.skipped = ledger.left_alone
+        _Look(mailbox, source, ledger, lease, report, stopping).work()
+    except LeaseLost:
+        report.notes.append("The look took so long that somebody else has taken it over")
+    except SourceError as error:
+        report.error = error.message
+    except AnyDatabaseError as error:
+        logger.exception("mailbox %s: the database refused", mailbox.slug)
+        report.error = f"The database does not take the mail: {_first_line(error)}"
+    except OSError as error:
+        logger.exception("mailbox %s: the disk refused", mailbox.slug)
+        report.error = f"The mail cannot be written to disk: {error.strerror or error}"
+    finally:
+        if source is not None:
+            source.close()
+    _finish(mailbox, lease, report)
+    return report
+
+
+def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
+    """Give the mailbox back; after trouble the next look waits twice as long as the last."""
+    now = timezone.now()
+    trouble = report.error or " ".join(_sentence(note) for note in report.notes)
+    fields: dict[str, Any] = {"last_error": trouble}
+    if trouble:
+        fields["last_error_at"] = now
+    if report.ok:
+        fields |= {
+            "last_success_at": now,
+            "failures": 0,
+            "next_pull_at": now + timedelta(seconds=mailbox.interval),
+        }
+    else:
+        pause = timedelta(seconds=mailbox.interval) * 2 ** min(mailbox.failures + 1, 12)
+        fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + min(pause, LONGEST_PAUSE)}
+        logger.warning("mailbox %s: %s", mailbox.slug, report.error)
+    try:
+        if lease is not None:
+            lease.finish(**fields)
+        else:
+            Mailbox.objects.filter(pk=mailbox.pk).update(**fields)
+    except AnyDatabaseError:
+        # The lease runs out by itself; nothing else depends on this row.
+        logger.exception("mailbox %s: the result of the look could not be written", mailbox.slug)
+        close_old_connections()
+
+
+class _Look:
+    """The work between connect and close, under the lease."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        source: Source,
+        ledger: Ledger,
+        lease: Lease,
+        report: PullReport,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self.mailbox = mailbox
+        self.source = source
+        self.ledger = ledger
+        self.lease = lease
+        self.report = report
+        self.stopping = stopping
+        self.reconnects_left = RECONNECTS
+        self.may_tell = True
+        self.not_final: set[str] = set()
+
+    def work(self) -> None:
+        self._tell()
+        offered: set[str] = set()
+        for portion in self.source.offers(self.ledger.position):
+            for batch in _batches(portion):
+                if self.stopping():
+                    return
+                self.lease.extend()
+                offered.update(offer.uid for offer in batch)
+                self._take(batch)
+                self._tell()
+                self._advance(int(batch[-1].uid) if self.source.ordered else 0)
+        self._advance(self.ledger.cursor.start_uid)
+        self.ledger.forget_all_but(offered)
+
+    def _take(self, batch: Sequence[Offer]) -> None:
+        rows = self.ledger.note(batch)
+        now = timezone.now()
+        due: list[Offer] = []
+        for offer in batch:
+            row = rows[offer.uid]
+            if row.state != DeliveryState.SEEN:
+                continue
+            if row.next_try_at is not None and row.next_try_at > now:
+                self._put_off(offer.uid)
+            else:
+                due.append(offer)
+        # A mail that made trouble before is fetched alone, so that it takes no neighbour with it.
+        fresh = [offer for offer in due if not rows[offer.uid].attempts]
+        self._fetch_and_store(fresh, rows)
+        for offer in due:
+            if rows[offer.uid].attempts and offer.uid not in self.not_final:
+                self._fetch_and_store([offer], rows)
+
+    def _fetch_and_store(self, offers: Sequence[Offer], rows: Mapping[str, Delivery]) -> None:
+        if not offers:
+            return
+        failed: dict[str, str] = {}
+        bodies = self._fetch([offer.uid for offer in offers], failed)
+        missing = [offer.uid for offer in offers if offer.uid not in bodies and offer.uid not in failed]
+        still_there = self.source.present(missing) if missing else set()
+        failed |= dict.fromkeys(still_there, "The server answers without the mail itself")
+        for uid, reason in failed.items():
+            if self.ledger.failed_try(rows[uid], reason):
+                self.report.set_aside += 1
+            else:
+                self._put_off(uid)
+        gone = [uid for uid in missing if uid not in still_there]
+        self.ledger.forget(rows[uid] for uid in gone)
+        self.report.gone += len(gone)
+        self._store([offer for offer in offers if offer.uid in bodies], bodies, rows)
+
+    def _fetch(self, uids: Sequence[str], failed: dict[str, str]) -> dict[str, bytes]:
+        """Together, and one by one when that fails. What fails alone goes into ``failed`` with the reason."""
+        try:
+            return dict(self.source.fetch(uids))
+        except SourceError as error:
+            if not error.uid_only:
+                self._reconnect(error)
+            if len(uids) == 1:
+                failed[uids[0]] = error.message
+                return {}
+        found: dict[str, bytes] = {}
+        for uid in uids:
+            self.lease.extend()
+            found |= self._fetch([uid], failed)
+        return found
+
+    def _reconnect(self, error: SourceError) -> None:
+        """Tells a bad mail from a bad line: when the server answers again, it was the mail. Else raises."""
+        if not self.reconnects_left:
+            raise error
+        self.reconnects_left -= 1
+        self.source.connect()
+        if self.source.uidvalidity() != self.ledger.cursor.uidvalidity:
+            raise SourceError("The folder was made anew while it was read") from error
+
+    def _store(
+        self, offers: Sequence[Offer], bodies: Mapping[str, bytes], rows: Mapping[str, Delivery]
+    ) -> None:
+        """Nothing is told to the source here: its turn comes after this has committed."""
+        if not offers:
+            return
+        incoming = [
+            Incoming(bodies[offer.uid], self.mailbox, offer.received_at, delivery=rows[offer.uid])
+            for offer in offers
+        ]
+        try:
+            stored = receive_many(incoming)
+        except OperationalError:
+            raise
+        except DatabaseError as error:
+            # Not the connection: one of the mails. The others must not wait for it.
+            if len(offers) == 1:
+                logger.exception("mailbox %s, mail %s: not stored", self.mailbox.slug, offers[0].uid)
+                reason = f"A mail could not be stored: {_first_line(error)}"
+                self.ledger.not_stored(rows[offers[0].uid], reason)
+                self._put_off(offers[0].uid)
+                self.report.notes.append(reason)
+                return
+            for offer in offers:
+                self._store([offer], bodies, rows)
+            return
+        new = sum(1 for one in stored if one.new)
+        self.report.new += new
+        self.report.known += len(stored) - new
+
+    def _tell(self) -> None:
+        """Mark or move what is stored; also what an earlier look could not. A failure loses nothing."""
+        if not self.may_tell:
+            return
+        uids = self.ledger.untold()
+        if not uids:
+            return
+        try:
+            self.source.after_read(uids)
+        except SourceError as error:
+            self.may_tell = False
+            self.report.notes.append(error.message)
+            if not error.permanent:
+                self._reconnect_if_lost(error)
+            return
+        self.ledger.told(uids)
+
+    def _reconnect_if_lost(self, error: SourceError) -> None:
+        try:
+            self.source.present(["1"])
+        except SourceError:
+            self._reconnect(error)
+
+    def _put_off(self, uid: str) -> None:
+        self.not_final.add(uid)
+        self.report.waiting += 1
+
+    def _advance(self, done_to: int) -> None:
+        if self.source.ordered:
+            self.ledger.advance(min([done_to, *(int(uid) - 1 for uid in self.not_final)]))
+
+
+def _batches(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
+    """At most 50 mails and 8 MB at once; a bigger mail goes alone."""
+    batch: list[Offer] = []
+    size = 0
+    for offer in offers:
+        if batch and (len(batch) >= BATCH_MAILS or size + offer.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(offer)
+        size += offer.size
+    if batch:
+        yield batch
+
+
+def _mails(number: int, kind: str = "") -> str:
+    return f"{number} {kind}mail{'' if number == 1 else 's'}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

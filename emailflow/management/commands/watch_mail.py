@@ -1,0 +1,40 @@
+"""``watch_mail``: the process that turns mail into tickets within seconds. Started by ``up``."""
+
+import logging
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from emailflow.inbound.watch import Watcher
+
+logger = logging.getLogger(__name__)
+
+LONGEST_STOP = 1.5
+
+
+class Command(BaseCommand):
+    help = "Watch the mailboxes and process mail as it comes, until TERM or Ctrl-C."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        watcher = Watcher()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            watcher.stop()
+            signal.setitimer(signal.ITIMER_REAL, LONGEST_STOP)
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            # A server that stalls, or a mail that takes long, must not keep the process: whatever is not
+            # committed rolls back, and the rows are taken up again when their lease ends.
+            logger.warning("stopped in the middle of the work")
+            logging.shutdown()
+            os._exit(0)
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGALRM, leave)
+        watcher.run()
+        # The alarm cuts this short.
+        watcher.join()

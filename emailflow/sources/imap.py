@@ -1,0 +1,295 @@
+"""Mail from an IMAP server (RFC 3501), with IMAPClient. Used through ``emailflow.sources.base.Source``."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from imapclient import DELETED, FLAGGED, SEEN, IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+
+from emailflow.sources.base import AfterReading, Offer, Position, SourceError
+
+CONNECT_SECONDS = 15
+READ_SECONDS = 45
+PORTION = 500
+# RFC 5530, 3: the password may be right, the server just does not want us now.
+_NOT_NOW = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
+_NO_SUCH_FOLDER = (
+    "[NONEXISTENT]",
+    "[TRYCREATE]",
+    "doesn't exist",
+    "does not exist",
+    "unknown mailbox",
+    "not found",
+)
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address that never leaves this machine. A name other than localhost is not looked up."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class ImapSource:
+    """One folder of one account. Not safe for threads."""
+
+    ordered = True
+    lease_seconds = 180
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        tls: bool,
+        username: str,
+        password: str,
+        folder: str = "INBOX",
+        after: AfterReading | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.folder = folder
+        self.after = after or AfterReading()
+        self._username = username
+        self._password = password
+        self._client: IMAPClient | None = None
+        self._selected: dict[bytes, Any] = {}
+
+    def connect(self) -> None:
+        self.close()
+        if not self.tls and not is_loopback(self.host):
+            raise SourceError(
+                f"{self.host} is not this machine: without TLS the password could be read on the way. "
+                "Choose TLS.",
+                permanent=True,
+            )
+        client = self._dial()
+        self._client = client
+        try:
+            self._login(client)
+            self._select(client)
+        except SourceError:
+            self.close()
+            raise
+
+    def uidvalidity(self) -> str:
+        return str(self._selected.get(b"UIDVALIDITY", 0))
+
+    def last_uid(self) -> int:
+        following = self._selected.get(b"UIDNEXT")
+        if following is not None:
+            return int(following) - 1
+        # RFC 3501 only recommends UIDNEXT in the answer to SELECT.
+        with self._trouble("list its mails"):
+            return max(self._open().search("ALL"), default=0)
+
+    def count(self) -> int:
+        return int(self._selected.get(b"EXISTS", 0))
+
+    def offers(self, position: Position) -> Iterator[list[Offer]]:
+        with self._trouble("list its mails"):
+            uids = self._new_uids(position)
+        for start in range(0, len(uids), PORTION):
+            with self._trouble("list its mails"):
+                answer = self._open().fetch(
+                    uids[start : start + PORTION], ["RFC822.SIZE", "INTERNALDATE", "FLAGS"]
+                )
+            offers = [_offer(uid, answer[uid]) for uid in uids[start : start + PORTION] if uid in answer]
+            yield [offer for offer in offers if _wanted(offer, position)]
+
+    def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        client = self._open()
+        try:
+            answer = client.fetch([int(uid) for uid in uids], ["BODY.PEEK[]"])
+        except (IMAPClientAbortError, OSError) as error:
+            raise self._lost(error) from error
+        except IMAPClientError as error:
+            raise SourceError(f"The server does not give the mail: {_words(error)}", uid_only=True) from error
+        bodies = {str(uid): data[b"BODY[]"] for uid, data in answer.items() if b"BODY[]" in data}
+        if any(body is None for body in bodies.values()):
+            raise SourceError("The server answers without the mail itself", uid_only=True)
+        return bodies
+
+    def present(self, uids: Sequence[str]) -> set[str]:
+        with self._trouble("list its mails"):
+            return {str(uid) for uid in self._open().search(["UID", ",".join(uids)])} if uids else set()
+
+    def after_read(self, uids: Sequence[str]) -> None:
+        numbers = [int(uid) for uid in uids]
+        client = self._open()
+        with self._trouble(_REFUSED.get(self.after.action, "mark the mail")):
+            if self.after.action == "seen":
+                client.add_flags(numbers, [SEEN], silent=True)
+            elif self.after.action == "flag":
+                client.add_flags(numbers, [FLAGGED], silent=True)
+            elif self.after.action == "move":
+                self._move(client, numbers)
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        self._selected = {}
+        if client is None:
+            return
+        # A server that has gone away cannot be told goodbye.
+        with suppress(IMAPClientError, OSError):
+            client.socket().settimeout(2)
+            client.logout()
+        with suppress(OSError):
+            client.shutdown()
+
+    def _open(self) -> IMAPClient:
+        if self._client is None:
+            raise SourceError("The connection to the mail server was lost")
+        return self._client
+
+    def _dial(self) -> IMAPClient:
+        where = f"{self.host}:{self.port}"
+        try:
+            client = IMAPClient(
+                self.host,
+                self.port,
+                ssl=self.tls,
+                ssl_context=ssl.create_default_context() if self.tls else None,
+                timeout=SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise SourceError(
+                f"No TLS certificate that fits {self.host}: {error.verify_message or error.reason}",
+                permanent=True,
+            ) from error
+        except ssl.SSLError as error:
+            raise SourceError(f"What answers at {where} does not speak TLS", permanent=True) from error
+        except (socket.gaierror, UnicodeError) as error:
+            raise SourceError(
+                f"There is no machine called {self.host}, or its name cannot be looked up"
+            ) from error
+        except OSError as error:
+            raise SourceError(f"Nobody answers at {where}") from error
+        except IMAPClientError as error:
+            raise SourceError(f"What answers at {where} is not an IMAP server") from error
+        client.normalise_times = False
+        return client
+
+    def _login(self, client: IMAPClient) -> None:
+        try:
+            if client.has_capability("LOGINDISABLED"):
+                raise SourceError("The server accepts no password on this connection", permanent=True)
+            client.login(self._username, self._password)
+        except LoginError as error:
+            if any(code in str(error).upper() for code in _NOT_NOW):
+                raise SourceError("The server lets nobody in right now") from error
+            if isinstance(error.__context__, IMAPClientAbortError):
+                raise SourceError("The server closed the connection during the login") from error
+            raise SourceError("The server did not accept the password", permanent=True) from error
+        except (IMAPClientError, OSError) as error:
+            raise self._lost(error) from error
+
+    def _select(self, client: IMAPClient) -> None:
+        try:
+            # Read only where nothing will be changed: SELECT alone takes the \Recent flag off every mail.
+            untouched = self.after.action == "nothing"
+            self._selected = dict(client.select_folder(self.folder, readonly=untouched))
+        except (IMAPClientAbortError, OSError) as error:
+            raise self._lost(error) from error
+        except IMAPClientError as error:
+            if _means_no_folder(error):
+                raise SourceError(
+                    f"The folder {self.folder} does not exist on the server", permanent=True
+                ) from error
+            raise SourceError(
+                f"The server does not open the folder {self.folder}: {_words(error)}"
+            ) from error
+
+    def _new_uids(self, position: Position) -> list[int]:
+        """``UID n:*`` always names the last message, however small its UID: what is known is filtered out."""
+        client = self._open()
+        found: set[int] = set()
+        first = position.watermark + 1
+        if first <= position.start_uid:
+            old = ["UID", f"{first}:{position.start_uid}"]
+            if position.start_after is not None:
+                # SINCE compares days without a time zone: one day more, the exact time is compared later.
+                old += ["SINCE", (position.start_after.astimezone(UTC) - timedelta(days=1)).date()]
+            found.update(uid for uid in client.search(old) if first <= uid <= position.start_uid)
+            first = position.start_uid + 1
+        found.update(uid for uid in client.search(["UID", f"{first}:*"]) if uid >= first)
+        return sorted(found)
+
+    def _move(self, client: IMAPClient, numbers: list[int]) -> None:
+        target = self.after.move_to
+        try:
+            if client.has_capability("MOVE"):
+                client.move(numbers, target)
+                return
+            # What already carries \Deleted was copied by an earlier try that was cut off.
+            flags = client.get_flags(numbers)
+            uncopied = [uid for uid in numbers if uid in flags and DELETED not in flags[uid]]
+            if uncopied:
+                client.copy(uncopied, target)
+                client.add_flags(uncopied, [DELETED], silent=True)
+            # Without UIDPLUS (RFC 4315) only a plain EXPUNGE is left, and that would take other people's
+            # deletions along: the mail stays marked as deleted.
+            if client.has_capability("UIDPLUS"):
+                client.uid_expunge(numbers)
+        except IMAPClientAbortError:
+            raise
+        except IMAPClientError as error:
+            if _means_no_folder(error):
+                raise SourceError(
+                    f"The folder {target} does not exist on the server", permanent=True
+                ) from error
+            raise
+
+    @contextmanager
+    def _trouble(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (IMAPClientAbortError, OSError) as error:
+            raise self._lost(error) from error
+        except IMAPClientError as error:
+            raise SourceError(f"The server refuses to {what}: {_words(error)}") from error
+
+    def _lost(self, error: Exception) -> SourceError:
+        self.close()
+        if isinstance(error, TimeoutError):
+            return SourceError(f"{self.host}:{self.port} stopped answering")
+        return SourceError(f"The connection to {self.host}:{self.port} was lost")
+
+
+_REFUSED = {"seen": "mark the mail as read", "flag": "flag the mail", "move": "move the mail"}
+
+
+def _offer(uid: int, data: Mapping[bytes, Any]) -> Offer:
+    received_at = data.get(b"INTERNALDATE")
+    return Offer(
+        uid=str(uid),
+        size=int(data.get(b"RFC822.SIZE") or 0),
+        received_at=received_at if isinstance(received_at, datetime) and received_at.tzinfo else None,
+        flags=tuple(flag.decode("ascii", "replace") for flag in data.get(b"FLAGS", ())),
+    )
+
+
+def _wanted(offer: Offer, position: Position) -> bool:
+    if int(offer.uid) > position.start_uid or position.start_after is None:
+        return True
+    return offer.received_at is None or offer.received_at >= position.start_after
+
+
+def _means_no_folder(error: IMAPClientError) -> bool:
+    text = str(error)
+    return any(sign.lower() in text.lower() for sign in _NO_SUCH_FOLDER)
+
+
+def _words(error: Exception) -> str:
+    """The server's own sentence, on one line. Our commands, and so the password, are never part of it."""
+    return " ".join(str(error).split())[:200]

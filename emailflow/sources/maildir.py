@@ -1,0 +1,213 @@
+"""Mail from a Maildir on this machine. Used through ``emailflow.sources.base.Source``.
+
+A Maildir is also the drop folder: people put files with names of their own into ``new``. ``tmp`` is never
+read: a mail there is still being written.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from emailflow.sources.base import AfterReading, Offer, Position, SourceError
+
+PORTION = 500
+# A program that delivers writes to tmp and renames, so a mail under such a name is complete.
+_DELIVERED = re.compile(r"(\d{9,10})\.[^.]+\..+")
+# A person copies straight into new: the copy is complete when nothing was added for this long.
+SETTLED_SECONDS = 0.5
+_FLAG = {"seen": "S", "flag": "F"}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    uid: str
+    size: int
+    mtime_ns: int
+
+
+class MaildirSource:
+    """One Maildir. The UID is the file's name without folder and flags, so moving a mail about keeps it."""
+
+    ordered = False
+    lease_seconds = 30
+
+    def __init__(self, *, path: Path, after: AfterReading | None = None) -> None:
+        self.path = path
+        self.after = after or AfterReading()
+        self._files: dict[str, _File] = {}
+
+    def connect(self) -> None:
+        """Makes the three folders where they are missing."""
+        if not self.path.is_absolute():
+            raise SourceError(f"{self.path} is not an absolute path", permanent=True)
+        try:
+            _make_maildir(self.path)
+        except OSError as error:
+            raise SourceError(
+                f"The folder {self.path} cannot be used: {error.strerror}", permanent=True
+            ) from error
+        self._files = {}
+
+    def uidvalidity(self) -> str:
+        return ""
+
+    def last_uid(self) -> int:
+        return 0
+
+    def count(self) -> int:
+        return len(self._listing())
+
+    def offers(self, position: Position) -> Iterator[list[Offer]]:
+        """Everything that is there: names have no order, so ``position`` says nothing here."""
+        now = time.time()
+        listed = [file for file in self._listing().values() if _is_settled(file, now)]
+        listed.sort(key=lambda file: (file.mtime_ns, file.uid))
+        for start in range(0, len(listed), PORTION):
+            yield [
+                Offer(file.uid, file.size, _received_at(file, now))
+                for file in listed[start : start + PORTION]
+            ]
+
+    def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        """Raises SourceError(uid_only) for a file that cannot be read. One that vanished is left out."""
+        found = {}
+        for uid in uids:
+            content = self._read(uid)
+            if content is not None:
+                found[uid] = content
+        return found
+
+    def present(self, uids: Sequence[str]) -> set[str]:
+        listed = self._listing()
+        return {uid for uid in uids if uid in listed}
+
+    def after_read(self, uids: Sequence[str]) -> None:
+        if self.after.action == "nothing":
+            return
+        try:
+            folder = self._target()
+            for uid in uids:
+                file = self._find(uid)
+                if file is not None:
+                    _rename(file, folder / "cur", _FLAG.get(self.after.action, ""))
+        except OSError as error:
+            raise SourceError(f"The mail cannot be moved within {self.path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        self._files = {}
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes when a file is put in, taken out or renamed. Cheap: two calls, no listing."""
+        try:
+            return ((self.path / "new").stat().st_mtime_ns, (self.path / "cur").stat().st_mtime_ns)
+        except OSError:
+            return (0, 0)
+
+    def _listing(self) -> dict[str, _File]:
+        files = {}
+        try:
+            for folder in ("new", "cur"):
+                for path in (self.path / folder).iterdir():
+                    file = _look(path)
+                    if file is not None:
+                        files[file.uid] = file
+        except OSError as error:
+            raise SourceError(f"The folder {self.path} cannot be read: {error.strerror}") from error
+        self._files = files
+        return files
+
+    def _find(self, uid: str) -> _File | None:
+        """Looks where the file was, then everywhere: a mail program may have moved it from new to cur."""
+        file = self._files.get(uid)
+        if file is not None and file.path.exists():
+            return file
+        return self._listing().get(uid)
+
+    def _read(self, uid: str) -> bytes | None:
+        for _ in range(2):
+            file = self._find(uid)
+            if file is None:
+                return None
+            try:
+                content = file.path.read_bytes()
+                status = file.path.stat()
+            except FileNotFoundError:
+                # Renamed between the look and the read: look once more.
+                continue
+            except OSError as error:
+                raise SourceError(
+                    f"The file {file.path.name} cannot be read: {error.strerror}", uid_only=True
+                ) from error
+            if (status.st_size, status.st_mtime_ns) != (len(content), file.mtime_ns):
+                raise SourceError(f"The file {file.path.name} is still being written", uid_only=True)
+            return content
+        return None
+
+    def _target(self) -> Path:
+        """The Maildir that takes the mail: this one; for a move, another or a Maildir++ folder of this."""
+        if self.after.action != "move":
+            return self.path
+        name = Path(self.after.move_to)
+        folder = name if name.is_absolute() else self.path / f".{self.after.move_to.lstrip('.')}"
+        _make_maildir(folder)
+        return folder
+
+
+def _make_maildir(path: Path) -> None:
+    for name in ("tmp", "new", "cur"):
+        (path / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _look(path: Path) -> _File | None:
+    if path.name.startswith(".") or path.is_symlink():
+        return None
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if not path.is_file():
+        return None
+    return _File(path, _uid(path.name, status.st_mtime_ns), status.st_size, status.st_mtime_ns)
+
+
+def _uid(name: str, mtime_ns: int) -> str:
+    base = re.split(r"[:;!]2,", name, maxsplit=1)[0]
+    if _DELIVERED.fullmatch(base):
+        return base
+    # A person may drop two mails, one after the other, under one name: the time tells them apart.
+    return f"{base}@{mtime_ns}"
+
+
+def _is_settled(file: _File, now: float) -> bool:
+    if _DELIVERED.fullmatch(file.uid):
+        return True
+    return not 0 <= now - file.mtime_ns / 1e9 < SETTLED_SECONDS
+
+
+def _received_at(file: _File, now: float) -> datetime:
+    """The second in the name that the delivering program chose, else the file's time; never in the future."""
+    named = _DELIVERED.fullmatch(file.uid)
+    moment = float(named[1]) if named else file.mtime_ns / 1e9
+    return datetime.fromtimestamp(min(moment, now), UTC)
+
+
+def _rename(file: _File, folder: Path, flag: str) -> None:
+    base, _, flags = file.path.name.partition(":2,")
+    wanted = "".join(sorted(set(flags) | set(flag)))
+    target = folder / f"{base}:2,{wanted}"
+    if target == file.path:
+        return
+    # Another file of this name is another mail: it must not be overwritten.
+    number = 1
+    while target.exists():
+        target = folder / f"{base}_{number}:2,{wanted}"
+        number += 1
+    try:
+        file.path.rename(target)
+    except FileNotFoundError:
+        # A mail program was faster; what it did with the mail is its own affair.
+        return
