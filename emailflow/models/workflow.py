@@ -7,8 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from emailflow.models.message import Message
-
-ANY_LABEL = "*"
+from emailflow.workflow.base import ANY_LABEL as ANY_LABEL
 
 
 class Label(models.Model):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 JSONDict = dict[str, Any]
 
+ANY_LABEL = "*"  # as a trigger: whatever the label
+
 
 class StepError(Exception):
     """A step that cannot be carried out: bad parameters or a missing object. Trying again does not help."""
@@ -65,8 +67,12 @@ class Action(Protocol):
     help: ClassVar[str]
     ParamsForm: ClassVar[type[forms.Form]]
 
-    def plan(self, facts: Facts, params: Mapping[str, Any]) -> list[Intent]:
-        """Pure. ``params`` are the stored JSON parameters, already validated by ParamsForm."""
+    def plan(self, facts: Facts, params: Mapping[str, Any]) -> Sequence[Intent]:
+        """Pure: what to do with this mail. ``params`` are the stored JSON parameters.
+
+        ParamsForm accepted them when they were saved, and the engine has looked at their names; their types
+        are read with ``params.Params``, which raises StepError. Whether a row exists is asked when applied.
+        """
 
 
 class Condition(Protocol):
@@ -76,7 +82,10 @@ class Condition(Protocol):
     ParamsForm: ClassVar[type[forms.Form]]
 
     def holds(self, facts: Facts, params: Mapping[str, Any]) -> tuple[bool, str]:
-        """Pure: whether it holds, and why in words."""
+        """Pure: whether it holds, and what it looked at in words ("domain is example.dk").
+
+        Raises StepError for parameters that are missing or wrong: a half-filled condition is never true.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,10 @@ class WorkflowSpec:
 
 @dataclass(frozen=True, slots=True)
 class PlannedWorkflow:
-    """What one workflow will do to one mail, and why it fired or did not."""
+    """What one workflow will do to one mail, and why it fired or did not.
+
+    With an ``error`` it plans nothing and ends no run, whether it would have fired or not.
+    """
 
     workflow_id: int
     name: str

@@ -1,0 +1,1 @@
+"""One condition a file. They import neither each other nor any table."""
