@@ -1,5 +1,50 @@
-"""The REST API under ``/api/v1/``: the routes of both apps, the OpenAPI schema and its pages."""
+"""The REST API under ``/api/v1/``: the routes of both apps, the OpenAPI schema and its page."""
 
-from django.urls import URLPattern, URLResolver
+from typing import Any
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from emailflow.api.urls import urlpatterns as mail_routes
+from tickets.api.errors import not_found
+from tickets.api.urls import urlpatterns as ticket_routes
+
+app_name = "api"
+
+
+class NoSuchAddress(APIView):
+    """Everything else below ``/api/``: 404 in the form of all errors."""
+
+    authentication_classes = ()
+    permission_classes = [AllowAny]
+
+    @extend_schema(exclude=True)
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise not_found("path", f"There is nothing at {request.path}.")
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        raise AssertionError("unreachable: initial() answers")
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^schema/?$", SpectacularAPIView.as_view(authentication_classes=()), name="schema"),
+    re_path(
+        r"^docs/?$",
+        SpectacularSwaggerSplitView.as_view(
+            authentication_classes=(), url_name="api:schema", template_name="api/docs.html"
+        ),
+        name="docs",
+    ),
+    *ticket_routes,
+    *mail_routes,
+    re_path(r"", NoSuchAddress.as_view(), name="nothing"),
+]

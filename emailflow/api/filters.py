@@ -1,0 +1,63 @@
+"""Filters of the ledger and of the rules. See ``tickets.api.filters`` for how strict they are."""
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+
+from emailflow.models import Execution, ExecutionStatus, Mailbox, Message, Outcome, State, Workflow
+from tickets.api.filters import ChoicesFilter, IdFilter, MomentFilter
+
+_OUTCOMES = [choice for choice in Outcome.choices if choice[0]]
+
+
+class MessageFilter(filters.FilterSet):
+    state = ChoicesFilter(choices=State.choices, help_text="One or more states.")
+    outcome = ChoicesFilter(choices=_OUTCOMES, help_text="One or more outcomes.")
+    mailbox = filters.CharFilter(method="of_mailbox", help_text="Id or slug of a mailbox.")
+    kind = filters.CharFilter(
+        help_text="person, auto_reply, auto_generated, list, bounce, complaint or loop."
+    )
+    label = filters.CharFilter(help_text="Slug of a label.")
+    ticket = IdFilter(help_text="Id of a ticket, or `none`.")
+    message_id = filters.CharFilter(help_text="The Message-ID with its angle brackets.")
+    received_after = MomentFilter(field_name="received_at", lookup_expr="gte", help_text="At or after.")
+    received_before = MomentFilter(field_name="received_at", lookup_expr="lt", help_text="Before.")
+
+    class Meta:
+        model = Message
+        fields: list[str] = []
+
+    def of_mailbox(self, messages: QuerySet[Message], name: str, value: str) -> QuerySet[Message]:
+        if value.isascii() and value.isdigit() and len(value) <= 18:
+            return messages.filter(mailbox=int(value))
+        # Asked apart: with the id the index of the mailbox gives the newest first.
+        return messages.filter(
+            mailbox__in=list(Mailbox.objects.filter(slug=value).values_list("pk", flat=True))
+        )
+
+
+class ExecutionFilter(filters.FilterSet):
+    workflow = IdFilter(help_text="Id of a workflow, or `none`.")
+    message = IdFilter(help_text="Id of a mail.")
+    status = ChoicesFilter(choices=ExecutionStatus.choices, help_text="One or more.")
+    dry_run = filters.BooleanFilter(help_text="Only trials, or only real runs.")
+
+    class Meta:
+        model = Execution
+        fields: list[str] = []
+
+
+class WorkflowFilter(filters.FilterSet):
+    enabled = filters.BooleanFilter(help_text="Switched on, or off.")
+
+    class Meta:
+        model = Workflow
+        fields: list[str] = []
+
+
+class MailboxFilter(filters.FilterSet):
+    slug = filters.CharFilter(help_text="The slug, exactly.")
+    enabled = filters.BooleanFilter(help_text="Switched on, or off.")
+
+    class Meta:
+        model = Mailbox
+        fields: list[str] = []
