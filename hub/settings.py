@@ -155,10 +155,10 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["tickets.api.permissions.ModelRights"],
     "DEFAULT_PAGINATION_CLASS": "tickets.api.pagination.KeysetPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["tickets.api.filters.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tickets.api.parsers.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "1200/min")},
     "EXCEPTION_HANDLER": "tickets.api.errors.exception_handler",
@@ -175,6 +175,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "PREPROCESSING_HOOKS": ["tickets.api.schema.without_last_slash"],
+    "GET_LIB_DOC_EXCLUDES": "tickets.api.schema.without_descriptions",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TicketStatus": "tickets.models.Status",
+        "TicketPriority": "tickets.models.Priority",
+        "TicketSource": "tickets.models.Source",
+        "CommentState": "tickets.models.CommentState",
+        "MessageState": "emailflow.models.State",
+        "ExecutionStatus": "emailflow.models.ExecutionStatus",
+    },
 }
 
 # The retry clock of django-q2 starts when a task enters the in-memory queue: one task at a time, and a
