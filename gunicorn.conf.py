@@ -16,4 +16,6 @@ timeout = 120
 graceful_timeout = 5
 # A reverse proxy says by X-Forwarded-Proto that the browser came over https; only these may say so.
 forwarded_allow_ips = ",".join(["127.0.0.1", "::1", *settings.TRUSTED_PROXIES])
+# It would be a socket in the home folder that several installations share.
+control_socket_disable = True
 loglevel = settings.LOG_LEVEL.lower()

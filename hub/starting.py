@@ -1,0 +1,122 @@
+"""What ``up`` does before it starts a process: look for what would go wrong, then prepare the installation.
+
+Each step either succeeds or raises ``CannotStart`` with one line for the person at the terminal.
+"""
+
+import fcntl
+import os
+import secrets
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+
+from tickets.models import User
+
+
+class CannotStart(Exception):
+    """Why Hub does not start, in one line."""
+
+
+def lock_data_folder(folder: Path, address: str) -> IO[str]:
+    """Holds the data folder for this process until the returned file is closed, or the process ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Opened for appending: the text of the one that runs must stay readable for the one that does not.
+        file = (folder / "up.lock").open("a+")
+    except OSError as error:
+        raise CannotStart(f"DATA_DIR: {folder} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        running = file.read().strip()
+        file.close()
+        raise CannotStart(
+            f"Hub already runs on the data folder {folder} ({running or 'no details'}); "
+            "stop it first, or set DATA_DIR to another folder"
+        ) from None
+    file.truncate(0)
+    file.write(f"process {os.getpid()}, {address}")
+    file.flush()
+    return file
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    """The socket that the web process serves, taken here so that a busy port is found before anything starts.
+
+    It listens at once: a browser that comes early waits a moment instead of being refused, also while the web
+    process starts again.
+    """
+    where = f"{host}:{port}"
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        server = socket.socket(family, kind, proto)
+    except (OSError, OverflowError) as error:
+        raise CannotStart(f"--host: {where} is not an address of this machine: {error}") from None
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(address)
+        server.listen(512)
+    except OSError as error:
+        server.close()
+        if error.errno in (98, 48):
+            raise CannotStart(
+                f"Port {port} on {host} is in use by another program; choose another one with --port"
+            ) from None
+        raise CannotStart(f"Cannot listen on {where}: {error.strerror}") from None
+    return server
+
+
+def check_database() -> None:
+    """Raises CannotStart when the database cannot be reached or refuses us."""
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CannotStart(f"DATABASE_URL: the database cannot be used: {reason[:300]}") from None
+
+
+def prepare() -> None:
+    """Brings the tables up to date and collects the static files."""
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def make_first_user() -> tuple[str, str] | None:
+    """Makes the administrator when there is none. Returns the name and the password that must be told.
+
+    ``DJANGO_SUPERUSER_USERNAME``, ``_PASSWORD`` and ``_EMAIL`` decide where they are set; a password that was
+    set is not told.
+    """
+    if User.objects.filter(is_superuser=True, is_active=True).exists():
+        return None
+    name = os.environ.get("DJANGO_SUPERUSER_USERNAME") or "admin"
+    given = os.environ.get("DJANGO_SUPERUSER_PASSWORD") or ""
+    password = given or secrets.token_urlsafe(12)
+    if User.objects.filter(username=name).exists():
+        raise CannotStart(
+            f"There is no administrator, and {name} is the name of another user; "
+            "set DJANGO_SUPERUSER_USERNAME to a free name"
+        )
+    User.objects.create_superuser(
+        username=name, email=os.environ.get("DJANGO_SUPERUSER_EMAIL") or "", password=password
+    )
+    return None if given else (name, password)
+
+
+def make_folders(*folders: Path) -> None:
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotStart(f"DATA_DIR: {folder} cannot be made: {error.strerror}") from None
+
+
+def close_database() -> None:
+    """The supervisor lives for months: it holds no connection while it waits."""
+    with suppress(DatabaseError):
+        connection.close()
