@@ -51,7 +51,8 @@ def _begin() -> None:
         os.environ["HUB_TEST_ROOT"] = str(_Run.root)
         _choose_database(_Run.root)
     data = Path(os.environ["HUB_TEST_ROOT"]) / (worker or "main")
-    data.mkdir(exist_ok=True)
+    # WhiteNoise warns where there is no folder of collected static files.
+    (data / "static").mkdir(parents=True, exist_ok=True)
     os.environ["DATA_DIR"] = str(data)
     os.environ["DATABASE_URL"] = os.environ["HUB_TEST_SERVER"]
 
