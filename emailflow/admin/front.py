@@ -1,0 +1,149 @@
+"""What the front page and the head of every admin page say about mail that waits for people. Only reads."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from emailflow import querysets
+from emailflow.models import Mailbox, Message, Outcome, Protocol, State
+from emailflow.workflow.alerts import failing_workflows
+from tickets.models import User
+
+# A count for the eye costs the same with a hundred mails and with a million.
+MOST = 99
+TROUBLE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Capped:
+    number: int
+
+    @property
+    def any(self) -> bool:
+        return self.number > 0
+
+    def __str__(self) -> str:
+        return f"{MOST}+" if self.number > MOST else str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line of the front page: how bad, what, and where to look."""
+
+    tone: str
+    text: str
+    link: str = ""
+
+
+def unrouted(user: User) -> QuerySet[Message]:
+    return querysets.messages_for(user).filter(outcome=Outcome.UNROUTED)
+
+
+def failed(user: User) -> QuerySet[Message]:
+    return querysets.messages_for(user).filter(state=State.FAILED)
+
+
+def in_trouble(user: User) -> QuerySet[Message]:
+    since = timezone.now() - TROUBLE
+    return querysets.messages_for(user).filter(state=State.WAITING, trouble_since__lt=since)
+
+
+def counts(*lists: QuerySet[Any]) -> list[Capped]:
+    """How long each list is, up to 99. One statement for all of them."""
+    parts, params = [], []
+    for rows in lists:
+        # One row more than is shown: "99+" is another thing than 99.
+        limited = rows.order_by().select_related(None).prefetch_related(None).values("pk")[: MOST + 1]
+        sql, values = limited.query.sql_with_params()
+        parts.append(f"(SELECT count(*) FROM ({sql}) AS few)")
+        params += values
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", params)
+        return [Capped(number) for number in cursor.fetchone()]
+
+
+def mail_counts(user: User) -> dict[str, Capped]:
+    both = counts(unrouted(user), failed(user))
+    return {"unrouted": both[0], "failed": both[1]}
+
+
+def silent_mailboxes(user: User) -> list[Mailbox]:
+    """Mailboxes that are read, and have not been read with success for longer than they may."""
+    now = timezone.now()
+    rows = querysets.mailboxes_for(user).filter(enabled=True, archived_at=None).exclude(protocol=Protocol.BUILTIN)
+    return [row for row in rows if (row.last_success_at or row.created_at) < now - timedelta(hours=row.silent_after)]
+
+
+def notices(user: User) -> list[Notice]:
+    """Everything that wants a person's eye, the worst first. At most three statements beside the counts."""
+    if not user.has_perm("emailflow.view_message"):
+        return _settings()
+    ledger = reverse("admin:emailflow_message_changelist")
+    late, bad, lost = counts(in_trouble(user), failed(user), unrouted(user))
+    found = _settings()
+    if bad.any:
+        found.append(
+            Notice("bad", f"{_mails(bad)} failed and can be processed again.", f"{ledger}?state__exact=failed")
+        )
+    if late.any:
+        text = f"{_mails(late)} could not be processed for more than 24 hours, and {_is(late)} still tried."
+        found.append(Notice("bad", text, f"{ledger}?trouble=1"))
+    if lost.any:
+        text = f"{_mails(lost)} {_is(lost)} unrouted: no rule took {'it' if lost.number == 1 else 'them'}."
+        found.append(Notice("warn", text, f"{ledger}?outcome__exact=unrouted"))
+    return found + _mailboxes(user) + _rules()
+
+
+def _settings() -> list[Notice]:
+    found = []
+    if not settings.TICKET_ENABLED:
+        text = "Tickets are off (TICKET_ENABLED=false): mail is stored and waits, tickets can only be read."
+        found.append(Notice("warn", text))
+    elif not settings.TICKET_EMAIL_INTEGRATION:
+        text = "Mail makes no tickets (TICKET_EMAIL_INTEGRATION=false): it is stored and stays unrouted."
+        found.append(Notice("warn", text))
+    if not settings.EMAIL_WORKFLOWS_ENABLED:
+        found.append(Notice("warn", "Rules are off (EMAIL_WORKFLOWS_ENABLED=false): only replies find their ticket."))
+    if settings.OUTGOING_MAIL == "hold":
+        found.append(Notice("", "Outgoing mail is held (OUTGOING_MAIL=hold): nothing leaves this machine."))
+    return found
+
+
+def _mailboxes(user: User) -> list[Notice]:
+    if not user.has_perm("emailflow.view_mailbox"):
+        return []
+    return [
+        Notice(
+            "bad",
+            f"The mailbox {mailbox.name} has been silent for more than {mailbox.silent_after} hours. "
+            f"{mailbox.last_error}".strip(),
+            reverse("admin:emailflow_mailbox_change", args=[mailbox.pk]),
+        )
+        for mailbox in silent_mailboxes(user)
+    ]
+
+
+def _rules() -> list[Notice]:
+    page = reverse("admin:emailflow_execution_changelist")
+    return [
+        Notice(
+            "bad",
+            f"The rule {workflow.name} failed {failures} times within the last hour.",
+            f"{page}?workflow__id__exact={workflow.pk}&status__exact=failed",
+        )
+        for workflow, failures in failing_workflows(timezone.now())
+    ]
+
+
+def _mails(count: Capped) -> str:
+    return f"{count} mail{'' if count.number == 1 else 's'}"
+
+
+def _is(count: Capped) -> str:
+    return "is" if count.number == 1 else "are"
