@@ -49,6 +49,4 @@ def record(
     new: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one row now. Call it inside the transaction that makes the change."""
-    entry(actor=actor, action=action, entity=entity, ticket_id=ticket_id, old=old, new=new).save(
-        force_insert=True
-    )
+    entry(actor=actor, action=action, entity=entity, ticket_id=ticket_id, old=old, new=new).save(force_insert=True)

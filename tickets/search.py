@@ -16,7 +16,7 @@ NEWEST = 5000
 
 
 @TextField.register_lookup
-class FullText(Lookup[Any]):
+class FullText(Lookup):  # type: ignore[type-arg]
     """``text__full_text="printer toner"``: all words, the last one as a prefix."""
 
     lookup_name = "full_text"
@@ -51,9 +51,5 @@ def search(tickets: QuerySet[Ticket], text: str) -> QuerySet[Ticket]:
         return tickets.filter(Q(contact__email=text.lower()))
     if not _words(text):
         return tickets.none()
-    hits = (
-        SearchText.objects.filter(text__full_text=text)
-        .order_by("-id")
-        .values_list("ticket_id", flat=True)[:NEWEST]
-    )
+    hits = SearchText.objects.filter(text__full_text=text).order_by("-id").values_list("ticket_id", flat=True)[:NEWEST]
     return tickets.filter(pk__in=models.Subquery(hits))

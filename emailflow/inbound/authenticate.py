@@ -114,9 +114,7 @@ def _by_hand(value: str) -> list[_Result]:
             continue
         method = match[1].lower()
         names = tuple(
-            name
-            for kind, key, name in _PROPERTY.findall(piece)
-            if (kind.lower(), key.lower()) in _IDENTITIES[method]
+            name for kind, key, name in _PROPERTY.findall(piece) if (kind.lower(), key.lower()) in _IDENTITIES[method]
         )
         found.append(_Result(method, match[2].lower(), names))
     return found

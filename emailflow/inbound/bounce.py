@@ -33,9 +33,7 @@ def has_bounce_form(block: HeaderBlock, report_type: str, sender: str) -> bool:
     return sender.lower().partition("@")[0] in _BOUNCE_SENDERS
 
 
-def read_bounce(
-    raw: bytes, block: HeaderBlock, walked: Walked, sender: str, text: str
-) -> tuple[Bounce | None, str]:
+def read_bounce(raw: bytes, block: HeaderBlock, walked: Walked, sender: str, text: str) -> tuple[Bounce | None, str]:
     """What the report says, or None when the mail is not one or reports a success; and a defect or ''."""
     if walked.feedback:
         return None, ""
@@ -44,10 +42,7 @@ def read_bounce(
         bounce, is_report = _from_status(walked.delivery_status, original)
         if is_report:
             return bounce, ""
-    if (
-        not has_bounce_form(block, walked.report_type, sender)
-        or walked.report_type == "disposition-notification"
-    ):
+    if not has_bounce_form(block, walked.report_type, sender) or walked.report_type == "disposition-notification":
         return None, ""
     if block.first("Auto-Submitted").lower().startswith("auto-replied") and not walked.delivery_status:
         return None, ""

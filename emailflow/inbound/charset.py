@@ -52,9 +52,7 @@ _ALIASES = {
     "cp-850": "cp850",
     "unicode": "utf-16",
 }
-_TEXT_CODECS_ONLY = re.compile(
-    r"^(?:base64|hex|quopri|bz2|zlib|zip|rot|uu|undefined|idna|punycode|unicode_escape|raw)"
-)
+_TEXT_CODECS_ONLY = re.compile(r"^(?:base64|hex|quopri|bz2|zlib|zip|rot|uu|undefined|idna|punycode|unicode_escape|raw)")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -88,9 +86,7 @@ def decode(data: bytes, declared: str) -> tuple[str, str]:
         except (UnicodeError, ValueError):
             continue
         if attempt != codec and not defect:
-            defect = (
-                f"The text is not in the declared charset {declared[:40] or 'us-ascii'!r}; read as {attempt}."
-            )
+            defect = f"The text is not in the declared charset {declared[:40] or 'us-ascii'!r}; read as {attempt}."
         return clean(text), defect
     # cp1252 has five holes; a multi-byte charset with one broken character is still best read as itself.
     codec = codec if codec and codec not in ("utf-8", "cp1252") else "cp1252"

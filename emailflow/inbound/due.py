@@ -12,11 +12,7 @@ from emailflow.models import Mailbox, Protocol
 
 def pullable() -> QuerySet[Mailbox]:
     """Every mailbox that has a source and is switched on."""
-    return (
-        Mailbox.objects.filter(enabled=True, archived_at=None)
-        .exclude(protocol=Protocol.BUILTIN)
-        .order_by("pk")
-    )
+    return Mailbox.objects.filter(enabled=True, archived_at=None).exclude(protocol=Protocol.BUILTIN).order_by("pk")
 
 
 def due() -> QuerySet[Mailbox]:

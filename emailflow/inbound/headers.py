@@ -101,9 +101,7 @@ def _collect(lines: list[bytes], block: HeaderBlock) -> None:
             continue
         finish()
         if len(block.fields) >= MAX_HEADERS:
-            block.defects.append(
-                f"There are more than {MAX_HEADERS:,} header lines; the others were left out."
-            )
+            block.defects.append(f"There are more than {MAX_HEADERS:,} header lines; the others were left out.")
             name = ""
             break
         name, value = match[1].decode("ascii"), match[2]
@@ -176,6 +174,8 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
     if encoding in "qQ":
         return binascii.a2b_qp(text.encode("utf-8", "replace"), header=True)
     data = re.sub(r"[^A-Za-z0-9+/]", "", text)
+    if text and not data:
+        return None
     if len(data) % 4 == 1:
         data = data[:-1]
     try:

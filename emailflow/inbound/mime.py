@@ -22,9 +22,7 @@ MAX_PARTS = 1_000
 MAX_SEARCHED = 1_000_000_000
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 # Some servers give their human words this type too; those are text.
-_STATUS_FIELD = re.compile(
-    rb"^(?:reporting-mta|final-recipient|original-recipient|action)[ \t]*:", re.I | re.M
-)
+_STATUS_FIELD = re.compile(rb"^(?:reporting-mta|final-recipient|original-recipient|action)[ \t]*:", re.I | re.M)
 _ORIGINAL_HEADERS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
 
@@ -147,9 +145,7 @@ def _children(part: Part, walked: Walked) -> Iterator[Part] | None:
     return _cut(part, body, marks, default, walked)
 
 
-def _cut(
-    part: Part, body: bytes, marks: list[tuple[int, int, bool]], default: str, walked: Walked
-) -> Iterator[Part]:
+def _cut(part: Part, body: bytes, marks: list[tuple[int, int, bool]], default: str, walked: Walked) -> Iterator[Part]:
     for index, (_, start, is_end) in enumerate(marks):
         if is_end:
             return

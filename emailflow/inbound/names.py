@@ -38,9 +38,7 @@ _KNOWN_STEMS = {
 _WINDOWS_DEVICES = re.compile(r"^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
 
 
-def declared_name(
-    disposition: Structured, content_type: Structured, decode_words: Callable[[str], str]
-) -> str:
+def declared_name(disposition: Structured, content_type: Structured, decode_words: Callable[[str], str]) -> str:
     """The name as the sender gave it, decoded (RFC 2231, or the encoded words that RFC 2047 forbids here)."""
     for structured, key in ((disposition, "filename"), (content_type, "name"), (disposition, "name")):
         name = structured.params.get(key, "")

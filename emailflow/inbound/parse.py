@@ -128,9 +128,7 @@ def _render(segments: list[Segment]) -> Rendered:
     only_html = any(segment.html.strip() and not segment.plain.strip() for segment in segments)
     has_html = any(segment.html.strip() for segment in segments)
     html = "\n".join(segment.html or _as_html(segment.plain) for segment in segments) if has_html else ""
-    text = (
-        "" if only_html else "\n\n".join(plain.strip("\n") if len(plains) > 1 else plain for plain in plains)
-    )
+    text = "" if only_html else "\n\n".join(plain.strip("\n") if len(plains) > 1 else plain for plain in plains)
     defects = []
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT]
@@ -159,15 +157,11 @@ def _addresses(block: HeaderBlock, defects: list[str]) -> dict[str, tuple[Addres
         for value in values[:10]:
             if len(value) > MAX_ADDRESS_VALUE:
                 value = value[:MAX_ADDRESS_VALUE].rpartition(",")[0]
-                defects.append(
-                    f"The {name} header is longer than {MAX_ADDRESS_VALUE:,} characters and was cut."
-                )
+                defects.append(f"The {name} header is longer than {MAX_ADDRESS_VALUE:,} characters and was cut.")
             for address in _read_addresses(value):
                 result.setdefault(address.key, address)
         if len(result) > MAX_ADDRESSES:
-            defects.append(
-                f"The {name} header names more than {MAX_ADDRESSES:,} addresses; the others were left out."
-            )
+            defects.append(f"The {name} header names more than {MAX_ADDRESSES:,} addresses; the others were left out.")
         found[name] = tuple(result.values())[:MAX_ADDRESSES]
     return found
 

@@ -70,11 +70,7 @@ class PullReport:
         if not self.new and not self.known:
             return "No new mail."
         text = f"{_mails(self.new, 'new ')} stored"
-        return (
-            f"{text}, {self.known} {'was' if self.known == 1 else 'were'} here before."
-            if self.known
-            else f"{text}."
-        )
+        return f"{text}, {self.known} {'was' if self.known == 1 else 'were'} here before." if self.known else f"{text}."
 
     def __str__(self) -> str:
         return " ".join(self.sentences)
@@ -243,18 +239,13 @@ class _Look:
         if self.source.uidvalidity() != self.ledger.cursor.uidvalidity:
             raise SourceError("The folder was made anew while it was read") from error
 
-    def _store(
-        self, offers: Sequence[Offer], bodies: Mapping[str, bytes], rows: Mapping[str, Delivery]
-    ) -> None:
+    def _store(self, offers: Sequence[Offer], bodies: Mapping[str, bytes], rows: Mapping[str, Delivery]) -> None:
         """Nothing is told to the source here: its turn comes after this has committed."""
         if not offers:
             return
-        incoming = [
-            Incoming(bodies[offer.uid], self.mailbox, offer.received_at, delivery=rows[offer.uid])
-            for offer in offers
-        ]
+        incoming = [Incoming(bodies[offer.uid], self.mailbox, offer.received_at) for offer in offers]
         try:
-            stored = receive_many(incoming)
+            stored = receive_many(incoming, deliveries=[rows[offer.uid] for offer in offers])
         except OperationalError:
             raise
         except DatabaseError as error:
@@ -264,12 +255,13 @@ class _Look:
                 reason = f"A mail could not be stored: {_first_line(error)}"
                 self.ledger.not_stored(rows[offers[0].uid], reason)
                 self._put_off(offers[0].uid)
-                self.report.notes.append(reason)
+                self.report.error = reason
                 return
             for offer in offers:
                 self._store([offer], bodies, rows)
             return
-        new = sum(1 for one in stored if one.new)
+        # The same bytes twice in one batch are one mail.
+        new = len({one.message.pk for one in stored if one.new})
         self.report.new += new
         self.report.known += len(stored) - new
 

@@ -40,9 +40,10 @@ _MARKERS = re.compile(
 )
 # "Write your answer above this line", as other helpdesks and our own mails mark it.
 _DELIMITER = re.compile(
-    r"^[> \t]*(?:##- .{0,120} -##|[-=#* ]{2,}.{0,60}(?:above this line|over denne linje).{0,60})[ \t]*$",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?:please )?(?:type|write|reply|skriv|svar)\b.* (?:above|over) (?:this|denne) (?:line|linje)\b.*",
+    re.IGNORECASE,
 )
+_MAX_DELIMITER = 120
 _QUOTE_LINE = re.compile(r"^[ \t]*>")
 _TAG = re.compile(r"<[^<>]*>")
 _INVISIBLE = re.compile(r"<(script|style|title)\b", re.IGNORECASE)
@@ -90,9 +91,14 @@ def render(*, html: str, text: str, want_text: bool) -> Rendered:
 
 def above_delimiter(text: str) -> str:
     """What stands above a reply marker line, if anything does."""
-    match = _DELIMITER.search(text)
-    above = text[: match.start()].rstrip() if match else ""
-    return above if above.strip() else text
+    position = 0
+    for line in text.split("\n"):
+        words = line.strip("> \t-=*#")
+        if 8 < len(words) <= _MAX_DELIMITER and (_DELIMITER.fullmatch(words) or re.match(r"[> \t]*##- ", line[:20])):
+            above = text[:position].rstrip()
+            return above if above.strip() else text
+        position += len(line) + 1
+    return text
 
 
 def wants_trimming(text: str) -> bool:

@@ -31,6 +31,19 @@ MAX_TRIMMED = 200_000
 MEMORY = 1_500_000_000
 LANGUAGES = ["da", "en", "de", "sv", "no"]
 
+MAX_CLOSING = 15  # lines
+
+_CLOSING = re.compile(
+    r"-- ?|_{5,}|-{5,}|(?:med )?(?:de )?(?:bedste |venlige? |mange |kærlige? )?hilsn?(?:er|en)?\b[^.?]{0,30}"
+    r"|(?:de )?bedste hilsner|m\.?v\.?h\.?\b[^.?]{0,30}|vh\b[^.?]{0,30}|dbh\b[^.?]{0,30}"
+    r"|(?:with )?(?:best|kind|warm|many)(?:est)? (?:regards|wishes)\b[^.?]{0,30}|regards\b[^.?]{0,30}"
+    r"|(?:yours )?(?:sincerely|faithfully|truly)( yours)?,?|cheers,?"
+    r"|(?:mit )?(?:freundlichen|besten|vielen|liebe[n]?|viele) grü(?:ß|ss)en?\b[^.?]{0,30}|mfg\b[^.?]{0,30}"
+    r"|(?:med )?vänliga? hälsning(?:ar)?\b[^.?]{0,30}|(?:med )?vennlig hilsen\b[^.?]{0,30}"
+    r"|(?:sent|sendt|gesendet|skickat|get|hent|von) (?:from|fra|von|från|outlook|min|meinem)\b[^?]{0,60}",
+    re.IGNORECASE,
+)
+_POSTSCRIPT = re.compile(r"[ \t]*p\.? ?s\b", re.IGNORECASE)
 _VOID = frozenset(
     {
         "area",
@@ -72,9 +85,7 @@ _IMPLIED = frozenset(
         "colgroup",
     }
 )
-_RAW_TEXT = {
-    name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "title", "xmp", "noscript")
-}
+_RAW_TEXT = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "title", "xmp", "noscript")}
 _TAG = re.compile(r"<(?:!--|(/?)([A-Za-z][A-Za-z0-9:-]{0,40}))")
 _SPACE = re.compile(r"[\s/]*")
 _ATTRIBUTE = re.compile(r"([^\s=>/\"'<]{1,100})(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]*)))?")
@@ -275,11 +286,27 @@ def html_to_text(html: str) -> str:
 
 
 def trim(text: str) -> str:
-    """The new part of a reply."""
+    """The new part of a reply, without the closing lines."""
     # Runs of line ends cost mail-parser-reply quadratic time.
     text = re.sub(r"\n{3,}", "\n\n", text[:MAX_TRIMMED])
     replies = EmailReplyParser(languages=list(LANGUAGES)).read(text).replies
-    return str(replies[0].body) if replies else text
+    return without_closing(str(replies[0].full_body)) if replies else text
+
+
+def without_closing(text: str) -> str:
+    """Without a short closing at the end ("Mvh", a name, a phone number).
+
+    The library cuts everything behind a word like "Thanks"; what is long or holds a postscript is text.
+    """
+    lines = text.split("\n")
+    for index in range(max(1, len(lines) - MAX_CLOSING), len(lines)):
+        rest = [line for line in lines[index:] if line.strip()]
+        if not _CLOSING.fullmatch(lines[index].strip()[:80]):
+            continue
+        if sum(len(line) for line in rest) <= 700 and not any(_POSTSCRIPT.match(line) for line in rest):
+            above = "\n".join(lines[:index]).rstrip()
+            return above if above else text
+    return text
 
 
 def _read(stream: BinaryIO) -> dict[str, Any] | None:

@@ -85,11 +85,7 @@ def sniff(content: bytes, declared: str, name: str) -> str:
             if looks_like_text
             else "application/octet-stream"
         )
-    if (
-        declared in _NEEDS_PROOF
-        or "/" not in declared
-        or declared.startswith(("image/", "application/xhtml"))
-    ):
+    if declared in _NEEDS_PROOF or "/" not in declared or declared.startswith(("image/", "application/xhtml")):
         return "text/plain" if looks_like_text and content else "application/octet-stream"
     if declared.startswith("text/") and not looks_like_text and declared != "text/calendar":
         return declared if _is_foreign_text(content) else "application/octet-stream"

@@ -7,9 +7,7 @@ import re
 from emailflow.inbound.charset import decode
 from emailflow.inbound.params import Structured
 
-_NOT_BASE64 = bytes(
-    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-)
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary", "7-bit", "8-bit", "8bits", "7bits", "plain"})
 
@@ -74,9 +72,7 @@ def read_text(content: bytes, content_type: Structured) -> tuple[str, str]:
         declared = meta[1].decode("ascii") if meta else ""
     if not declared and b"\x1b$" in content[:4096]:
         declared = "iso-2022-jp"
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) and not declared.lower().startswith(
-        ("utf-16", "utf-32")
-    ):
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) and not declared.lower().startswith(("utf-16", "utf-32")):
         declared = "utf-16"
     text, defect = decode(content, declared)
     text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -57,6 +57,7 @@ class Message(models.Model):
     outcome = models.TextField(choices=Outcome.choices, blank=True, default=Outcome.NONE)
     run = models.PositiveIntegerField(default=1)
     attempts = models.PositiveIntegerField(default=0)
+    alone = models.BooleanField(default=False, help_text="An attempt ended without a report: take it alone.")
     waits = models.PositiveIntegerField(default=0, help_text="How often it waited for the mail it answers.")
     next_attempt_at = models.DateTimeField()
     lease_token = models.TextField(blank=True, default="")

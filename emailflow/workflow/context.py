@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emailflow.workflow.base import Facts, StepError
+from emailflow.workflow.base import Facts
 from tickets.actors import Actor
 from tickets.models import Ticket
 
@@ -23,7 +23,11 @@ class Wishes:
 
 @dataclass(slots=True)
 class ApplyContext:
-    """One mail while it is applied. Intents call the methods; ``apply`` reads the fields afterwards."""
+    """One mail while it is applied. Intents call the methods; ``apply`` reads the fields afterwards.
+
+    A ticket opened in this transaction has no id and number yet: results name the row itself under ``ticket_id``
+    and ``ticket_number``, and ``results.plain`` puts the values in their place once they are known.
+    """
 
     facts: Facts
     filing: "Filing"
@@ -78,11 +82,15 @@ class ApplyContext:
             if team_id is not None:
                 changes["assigned_team_id"] = team_id
             self.filing.change(self, changes)
-        return {"assigned_to_user_id": user_id, "assigned_team_id": team_id, "ticket_id": self.ticket}
+        return {
+            "assigned_to_user_id": user_id,
+            "assigned_team_id": team_id,
+            "ticket_id": self.ticket,
+        }
 
     def ignore(self, reason: str) -> dict[str, Any]:
-        """No ticket for this mail. Raises StepError when it already has one."""
+        """No ticket for this mail. A mail that already belongs to one stays there: a reply is never ignored."""
         if self.ticket is not None:
-            raise StepError("the mail already belongs to a ticket and cannot be ignored")
+            return {"ignored": False, "reason": "the mail already belongs to a ticket"}
         self.ignored = reason
         return {"ignored": True, "reason": reason}

@@ -89,7 +89,11 @@ class Ticket(models.Model):
         Customer, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets"
     )
     contact = models.ForeignKey(
-        Contact, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets",
+        Contact,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="tickets",
         verbose_name="requester",
     )
     assigned_to_user = models.ForeignKey(
@@ -120,11 +124,15 @@ class Ticket(models.Model):
             ("export_ticket", "Can export tickets"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=Status.values), name="tticket_tickets_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="tticket_tickets_status_known"
+            ),
             models.CheckConstraint(
                 condition=Q(priority__in=Priority.values), name="tticket_tickets_priority_known"
             ),
-            models.CheckConstraint(condition=Q(source__in=Source.values), name="tticket_tickets_source_known"),
+            models.CheckConstraint(
+                condition=Q(source__in=Source.values), name="tticket_tickets_source_known"
+            ),
             models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
                 name="tticket_tickets_not_merged_into_itself",
@@ -135,14 +143,14 @@ class Ticket(models.Model):
             models.Index(fields=["-updated_at", "-id"], name="tticket_tickets_updated"),
             models.Index(fields=["-priority_rank", "-id"], name="tticket_tickets_priority"),
             models.Index(fields=["status", "-updated_at", "-id"], name="tticket_tickets_status"),
-            models.Index(
-                fields=["assigned_to_user", "-updated_at", "-id"], name="tticket_tickets_assignee"
-            ),
+            models.Index(fields=["assigned_to_user", "-updated_at", "-id"], name="tticket_tickets_assignee"),
             models.Index(fields=["assigned_team", "-updated_at", "-id"], name="tticket_tickets_team"),
             models.Index(fields=["customer", "-created_at", "-id"], name="tticket_tickets_customer"),
             models.Index(fields=["contact", "-created_at", "-id"], name="tticket_tickets_contact"),
             models.Index(
-                fields=["-updated_at", "-id"], name="tticket_tickets_open", condition=Q(status__in=OPEN_STATUSES)
+                fields=["-updated_at", "-id"],
+                name="tticket_tickets_open",
+                condition=Q(status__in=OPEN_STATUSES),
             ),
         ]
 

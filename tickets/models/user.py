@@ -35,9 +35,7 @@ class User(AbstractUser):
 
 class Team(models.Model):
     name = models.TextField(unique=True)
-    members = models.ManyToManyField(
-        User, related_name="teams", blank=True, db_table="tticket_team_members"
-    )
+    members = models.ManyToManyField(User, related_name="teams", blank=True, db_table="tticket_team_members")
 
     class Meta:
         db_table = "tticket_teams"

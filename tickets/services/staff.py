@@ -160,22 +160,14 @@ def _set_memberships(user: User, relation: str, rows: Iterable[Any] | None) -> d
 
 
 def _keep_one_superuser(before: User | None, user: User) -> None:
-    if (
-        before is None
-        or not (before.is_active and before.is_superuser)
-        or (user.is_active and user.is_superuser)
-    ):
+    if before is None or not (before.is_active and before.is_superuser) or (user.is_active and user.is_superuser):
         return
     if not User.objects.filter(is_active=True, is_superuser=True).exclude(pk=user.pk).exists():
         field = "is_superuser" if user.is_active else "is_active"
-        raise ServiceError(
-            "This is the last active superuser: nobody could change users any more.", field=field
-        )
+        raise ServiceError("This is the last active superuser: nobody could change users any more.", field=field)
 
 
-def _record(
-    actor: Actor, what: str, row: User | Team, is_new: bool, old: dict[str, Any], new: dict[str, Any]
-) -> None:
+def _record(actor: Actor, what: str, row: User | Team, is_new: bool, old: dict[str, Any], new: dict[str, Any]) -> None:
     if is_new:
         shown = {name: value for name, value in new.items() if name not in _HIDDEN}
         audit.record(actor=actor, action=f"{what}.made", entity=row, new=shown)

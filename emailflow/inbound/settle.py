@@ -1,0 +1,170 @@
+"""Brings a claim to its end: every claimed mail is filed, waits, or is failed with the reason.
+
+The one place where errors of a mail are sorted: a temporary one (network, database, disk, lock) waits and
+gives the attempt back; a permanent one is not tried again; anything else is tried five times. A mail is never
+lost: whatever happens here, its row says so.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from emailflow.inbound.apply import GroupBroken, apply_works
+from emailflow.inbound.claim import MAX_ATTEMPTS, Claim
+from emailflow.inbound.house import House
+from emailflow.inbound.thread import in_order
+from emailflow.inbound.work import Work
+from emailflow.inbound.writeback import LeaseLost, write_back
+from emailflow.models import Message, State
+from emailflow.workflow.base import StepError, WorkflowSpec
+from tickets import blobs
+from tickets.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+TRIES_AT_ONCE = 3
+OVERTAKEN = timedelta(seconds=5)
+TROUBLE = timedelta(seconds=60)
+Prepare = Callable[[Sequence[Message], House], list[Work]]
+
+
+def settle(claim: Claim, *, prepare: Prepare, house: House, workflows: Sequence[WorkflowSpec]) -> None:
+    """Prepare and apply all mails of a claim. Raises nothing about a mail."""
+    _Settling(claim.token, prepare, house, workflows).run(claim)
+
+
+class _Settling:
+    def __init__(self, token: str, prepare: Prepare, house: House, workflows: Sequence[WorkflowSpec]) -> None:
+        self.token = token
+        self.prepare = prepare
+        self.house = house
+        self.workflows = workflows
+
+    def run(self, claim: Claim) -> None:
+        messages = claim.messages
+        if claim.alone and messages[0].attempts > MAX_ATTEMPTS:
+            self._fail(messages[0], f"It ended its worker {MAX_ATTEMPTS} times.")
+            return
+        self._take(messages)
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        """Prepare, let those wait that must, apply the others. A failure is bisected down to one mail."""
+        try:
+            works = self.prepare(messages, self.house)
+            self._store_files(works)
+            waiting = [work for work in works if work.wait_for is not None]
+            self._wait(waiting)
+            ready = [work for work in works if work.wait_for is None]
+            if ready:
+                self._apply(ready)
+        except Exception as error:  # noqa: BLE001  sorted in _halve and _report; recorded on the row
+            self._halve(messages, error)
+
+    def _apply(self, works: Sequence[Work]) -> None:
+        """A deadlock, a lock timeout, or another worker with the same mail: again at once, at no cost."""
+        for attempt in range(1, TRIES_AT_ONCE + 1):
+            try:
+                apply_works(works, house=self.house, workflows=self.workflows, token=self.token)
+            except (OperationalError, IntegrityError) as error:
+                if attempt == TRIES_AT_ONCE:
+                    raise
+                logger.info("%s mails: again after %s", len(works), _first_line(error))
+                works = self.prepare([work.message for work in works], self.house)
+            else:
+                return
+
+    def _halve(self, messages: Sequence[Message], error: Exception) -> None:
+        rest = self._still_ours(messages, error)
+        if len(rest) <= 1 or isinstance(error, InterfaceError):
+            for message in rest:
+                self._report(message, error)
+            return
+        if not isinstance(error, GroupBroken | LeaseLost):
+            logger.warning("a group of %s mails is tried in halves: %s", len(rest), _first_line(error))
+        middle = len(rest) // 2
+        self._take(rest[:middle])
+        self._take(rest[middle:])
+
+    def _still_ours(self, messages: Sequence[Message], error: Exception) -> list[Message]:
+        """Those that no earlier part of this claim has settled. Without a database: all of them."""
+        try:
+            rows = Message.objects.filter(
+                pk__in=[message.pk for message in messages], lease_token=self.token, state=State.PROCESSING
+            )
+            ours = set(rows.values_list("pk", flat=True))
+        except DatabaseError as trouble:
+            logger.error("the database does not answer: %s", _first_line(trouble))
+            return list(messages) if isinstance(error, InterfaceError) else []
+        return [message for message in messages if message.pk in ours]
+
+    def _report(self, message: Message, error: Exception) -> None:
+        if isinstance(error, LeaseLost):
+            logger.warning("mail %s: another worker has it by now", message.pk)
+        elif isinstance(error, OperationalError | InterfaceError | OSError):
+            self._later(message, error)
+        elif isinstance(error, StepError | ServiceError | GroupBroken) or message.attempts >= MAX_ATTEMPTS:
+            logger.error("mail %s: failed: %s", message.pk, _first_line(error))
+            self._fail(message, _first_line(error))
+        else:
+            logger.exception("mail %s: attempt %s failed", message.pk, message.attempts, exc_info=error)
+            pause = timedelta(seconds=10 * 2**message.attempts)
+            self._set(message, state=State.WAITING, error=_first_line(error), pause=pause)
+
+    def _later(self, message: Message, error: Exception) -> None:
+        """Temporary: the attempt is given back. After 24 h the admin's front page names it."""
+        logger.warning("mail %s: waits, since %s", message.pk, _first_line(error))
+        self._set(message, state=State.WAITING, error=_first_line(error), pause=TROUBLE, give_back=True)
+
+    def _wait(self, works: Sequence[Work]) -> None:
+        for work in in_order(works):
+            work.message.waits += 1
+            words = f"It waits for mail {work.wait_for}, which it answers."
+            self._set(work.message, state=State.WAITING, error=words, pause=OVERTAKEN, give_back=True, trouble=False)
+
+    def _fail(self, message: Message, error: str) -> None:
+        self._set(message, state=State.FAILED, error=error, pause=timedelta(0))
+
+    def _set(
+        self,
+        message: Message,
+        *,
+        state: State,
+        error: str,
+        pause: timedelta,
+        give_back: bool = False,
+        trouble: bool = True,
+    ) -> None:
+        now = timezone.now()
+        row = {
+            "state": state.value,
+            "attempts": message.attempts - 1 if give_back else message.attempts,
+            "alone": False if give_back else message.alone,
+            "waits": message.waits,
+            "next_attempt_at": now + pause,
+            "lease_token": "",
+            "lease_until": None,
+            "trouble_since": (message.trouble_since or now) if trouble else message.trouble_since,
+            "last_error": error,
+        }
+        try:
+            # The row as a whole, under its lease: a worker that was too slow writes nothing.
+            with transaction.atomic():
+                write_back({message.pk: row}, token=self.token)
+        except (DatabaseError, LeaseLost) as trouble_now:
+            # Its lease runs out, and the row is claimed again.
+            logger.error("mail %s: could not be put back: %s", message.pk, _first_line(trouble_now))
+
+    @staticmethod
+    def _store_files(works: Sequence[Work]) -> None:
+        """Attachments go into the store before any lock is taken."""
+        for work in works:
+            if work.wait_for is None and work.duplicate_of is None:
+                blobs.put_many(attachment.content for attachment in work.mail.attachments)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

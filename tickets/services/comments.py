@@ -1,0 +1,141 @@
+"""Messages and notes of a thread. The only writer of comments and of who takes part."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from tickets import audit
+from tickets.actors import Actor
+from tickets.errors import ServiceError, TicketsAreOff
+from tickets.models import (
+    Comment,
+    Contact,
+    Participant,
+    ParticipantState,
+    SearchKind,
+    SearchText,
+    Source,
+    Ticket,
+    User,
+)
+from tickets.services import files
+from tickets.services.files import Upload
+from tickets.services.unit import UnitOfWork, in_unit, send_comment
+
+
+def add_comment(
+    *,
+    actor: Actor,
+    ticket: Ticket,
+    body_text: str,
+    source: str,
+    body_html: str = "",
+    reply_text: str | None = None,
+    is_internal: bool = False,
+    is_unverified: bool = False,
+    sender_verdict: str = "",
+    author_user: User | None = None,
+    author_contact: Contact | None = None,
+    system_code: str = "",
+    system_params: dict[str, Any] | None = None,
+    remarks: Sequence[str] = (),
+    uploads: Sequence[Upload] = (),
+    created_at: datetime | None = None,
+    unit: UnitOfWork | None = None,
+) -> Comment:
+    """Add a message or note to a ticket.
+
+    Writes comment, files, search text and audit row; touches the ticket's ``updated_at`` and, for the first
+    public answer of staff, ``first_response_at``. Without ``unit``: one transaction, the ticket row locked.
+    Raises ServiceError for an empty comment, TicketsAreOff.
+    """
+    if not settings.TICKET_ENABLED:
+        raise TicketsAreOff
+    if not (body_text.strip() or body_html.strip() or uploads or system_code or actor.type == "mail"):
+        raise ServiceError("A comment needs a text or a file.", field="body_text")
+    moment = timezone.now()
+    stored = files.store(uploads)
+    with in_unit(unit) as work:
+        if unit is None:
+            # Closes the race with another change of the same ticket: both see each other's fields.
+            ticket = Ticket.objects.select_for_update(no_key=True).get(pk=ticket.pk)
+        comment = Comment(
+            ticket=ticket,
+            author_user=author_user,
+            author_contact=author_contact,
+            body_text=body_text,
+            reply_text=body_text if reply_text is None else reply_text,
+            body_html=body_html,
+            is_internal=is_internal,
+            is_unverified=is_unverified,
+            sender_verdict=sender_verdict,
+            source=source,
+            system_code=system_code,
+            system_params=system_params or {},
+            remarks=list(remarks),
+            created_at=created_at or moment,
+        )
+        write_comment(work, ticket=ticket, comment=comment, actor=actor, uploads=stored)
+        changes: dict[str, Any] = {"updated_at": moment}
+        if author_user is not None and not is_internal and ticket.first_response_at is None:
+            changes["first_response_at"] = moment
+        work.change(ticket, changes)
+        send_comment(work, ticket, comment, actor)
+    return comment
+
+
+def write_comment(
+    unit: UnitOfWork,
+    *,
+    ticket: Ticket,
+    comment: Comment,
+    actor: Actor,
+    uploads: Sequence[Upload] = (),
+) -> None:
+    """Queue a comment with its files, search text and audit row. For services only."""
+    unit.comment(comment)
+    files.attach(unit=unit, ticket=ticket, comment=comment, uploads=uploads)
+    text = comment.reply_text or comment.body_text
+    if text.strip():
+        kind = SearchKind.NOTE if comment.is_internal else SearchKind.COMMENT
+        unit.add(SearchText(ticket=ticket, kind=kind, text=text))
+    unit.audit(
+        actor=actor,
+        action="comment.added",
+        entity=comment,
+        ticket=ticket,
+        new={"internal": comment.is_internal, "source": str(comment.source)},
+    )
+
+
+def decide_participant(*, actor: Actor, participant: Participant, confirm: bool) -> Participant:
+    """Confirm or refuse somebody who wants to take part. Locks the row; a refused one stays refused.
+
+    Raises ServiceError when a refused participant is to be confirmed, TicketsAreOff.
+    """
+    if not settings.TICKET_ENABLED:
+        raise TicketsAreOff
+    # Closes the race between two people who decide differently: the second sees what the first did.
+    with transaction.atomic():
+        row = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
+        if row.state == ParticipantState.REFUSED and confirm:
+            raise ServiceError("This address was refused before, and stays refused.", field="state")
+        old = row.state
+        row.state = ParticipantState.CONFIRMED if confirm else ParticipantState.REFUSED
+        row.save(update_fields=["state"])
+        audit.record(
+            actor=actor,
+            action="participant.confirmed" if confirm else "participant.refused",
+            entity=row,
+            ticket_id=row.ticket_id,
+            old={"state": str(old)},
+            new={"state": str(row.state)},
+        )
+    return row
+
+
+__all__ = ["Source", "add_comment", "decide_participant", "write_comment"]

@@ -1,0 +1,211 @@
+"""Rows that wait to be written together: one INSERT a table, just before the commit.
+
+A service called alone opens a transaction and a unit of its own (``in_unit``). ``apply`` hands one unit to the
+services for a whole group of mails. Until ``flush`` everything is in memory: cutting back to a mark undoes what
+came after it, without a savepoint.
+
+Order inside ``flush`` is the order of locks: contacts and tags sorted, the number counter, then inserts.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import models, transaction
+
+from tickets import audit, numbering, signals
+from tickets.actors import Actor
+from tickets.models import (
+    Attachment,
+    AuditEntry,
+    Comment,
+    Contact,
+    EmailLog,
+    Participant,
+    SearchText,
+    Tag,
+    Ticket,
+    TicketTag,
+)
+
+
+class UnitOfWork:
+    """See the module. Not thread-safe; lives as long as one transaction."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], None]] = []
+        self._contacts: list[Contact] = []
+        self._opened: list[Ticket] = []
+        self._changed: dict[int, tuple[Ticket, set[str]]] = {}
+        self._tags: list[tuple[Ticket, tuple[str, ...]]] = []
+        self._comments: list[Comment] = []
+        self._rows: dict[type[models.Model], list[models.Model]] = defaultdict(list)
+        self._late: list[Callable[[], models.Model]] = []
+        self._signals: list[Callable[[], None]] = []
+
+    def mark(self) -> int:
+        return len(self._undo)
+
+    def cut(self, mark: int) -> None:
+        """Forget everything that was added, and put back every field that was set, after ``mark``."""
+        while len(self._undo) > mark:
+            self._undo.pop()()
+
+    def _append(self, rows: list[Any], row: Any) -> None:
+        rows.append(row)
+        self._undo.append(lambda: rows.pop() and None)
+
+    def contact(self, contact: Contact) -> None:
+        """Somebody who writes for the first time; one that another worker makes meanwhile is taken instead."""
+        self._append(self._contacts, contact)
+
+    def open(self, ticket: Ticket) -> None:
+        """A new ticket; it gets its number and id at ``flush``."""
+        self._append(self._opened, ticket)
+
+    def change(self, ticket: Ticket, values: Mapping[str, Any]) -> None:
+        """Set fields of a ticket: one that the caller has locked, or one opened in this unit."""
+        before = {name: getattr(ticket, name) for name in values}
+        for name, value in values.items():
+            setattr(ticket, name, value)
+        self._undo.append(lambda: [setattr(ticket, name, value) for name, value in before.items()] and None)
+        if ticket.pk is None:
+            return
+        fields = self._changed.setdefault(ticket.pk, (ticket, set()))[1]
+        added = set(values) - fields
+        fields |= added
+        self._undo.append(lambda: fields.difference_update(added))
+
+    def tag(self, ticket: Ticket, names: tuple[str, ...]) -> None:
+        self._append(self._tags, (ticket, names))
+
+    def comment(self, comment: Comment) -> None:
+        self._append(self._comments, comment)
+
+    def add(self, row: models.Model) -> None:
+        """A leaf row of any table; a relation to an unsaved ticket or comment is filled at ``flush``."""
+        self._append(self._rows[type(row)], row)
+
+    def add_late(self, make: Callable[[], models.Model]) -> None:
+        """A leaf row that needs ids or numbers as plain values: made when they are known."""
+        self._append(self._late, make)
+
+    def audit(self, *, actor: Actor, action: str, entity: models.Model, ticket: Ticket, **values: Any) -> None:
+        self.add_late(lambda: audit.entry(actor=actor, action=action, entity=entity, ticket_id=ticket.pk, **values))
+
+    def on_cut(self, undo: Callable[[], None]) -> None:
+        """Something outside that must be undone together with what is added now."""
+        self._undo.append(undo)
+
+    def last_comment_of(self, ticket: Ticket) -> Comment:
+        """The comment that was queued last for this ticket."""
+        return next(comment for comment in reversed(self._comments) if comment.ticket is ticket)
+
+    def signal(self, send: Callable[[], None]) -> None:
+        self._append(self._signals, send)
+
+    def flush(self) -> None:
+        """Write everything. Call it once, inside the transaction, after the locks were taken."""
+        self._upsert_contacts()
+        tags = self._upsert_tags()
+        self._insert_tickets()
+        self._update_tickets()
+        if self._comments:
+            Comment.objects.bulk_create(self._comments)
+        for ticket, names in self._tags:
+            for name in names:
+                self._rows[TicketTag].append(TicketTag(ticket=ticket, tag_id=tags[name]))
+        for send in self._signals:
+            send()
+        for make in self._late:
+            row = make()
+            self._rows[type(row)].append(row)
+        for model in sorted(self._rows, key=_table_order):
+            self._insert(model, self._rows[model])
+        self.__init__()  # type: ignore[misc]
+
+    def _upsert_contacts(self) -> None:
+        if self._contacts:
+            Contact.objects.bulk_create(
+                sorted(self._contacts, key=lambda contact: contact.email),
+                update_conflicts=True,
+                update_fields=["email"],
+                unique_fields=["email"],
+            )
+
+    def _upsert_tags(self) -> dict[str, int]:
+        names = sorted({name for _, names in self._tags for name in names})
+        if not names:
+            return {}
+        rows = Tag.objects.bulk_create(
+            [Tag(name=name) for name in names],
+            update_conflicts=True,
+            update_fields=["name"],
+            unique_fields=["name"],
+        )
+        return {row.name: row.pk for row in rows}
+
+    def _insert_tickets(self) -> None:
+        if not self._opened:
+            return
+        days = Counter(numbering.day_of(ticket.created_at) for ticket in self._opened)
+        numbers = {day: iter(numbering.take(day, days[day])) for day in sorted(days)}
+        for ticket in self._opened:
+            ticket.ticket_number = next(numbers[numbering.day_of(ticket.created_at)])
+        Ticket.objects.bulk_create(self._opened)
+
+    def _update_tickets(self) -> None:
+        changed = [(ticket, sorted(fields)) for ticket, fields in self._changed.values() if fields]
+        if len(changed) == 1:
+            ticket, fields = changed[0]
+            ticket.save(update_fields=fields, force_update=True)
+        elif changed:
+            fields = sorted({field for _, names in changed for field in names})
+            Ticket.objects.bulk_update([ticket for ticket, _ in changed], fields)
+
+    @staticmethod
+    def _insert(model: type[models.Model], rows: Sequence[models.Model]) -> None:
+        # A participant, tag or log row that is there already keeps its state: refused stays refused.
+        quiet = model in (Participant, TicketTag)
+        model._default_manager.bulk_create(rows, ignore_conflicts=quiet)
+
+
+_ORDER: tuple[type[models.Model], ...] = (
+    TicketTag, Participant, Attachment, EmailLog, SearchText, AuditEntry,
+)  # fmt: skip
+
+
+def _table_order(model: type[models.Model]) -> tuple[int, str]:
+    return (_ORDER.index(model) if model in _ORDER else len(_ORDER), model._meta.db_table)
+
+
+@contextmanager
+def in_unit(unit: UnitOfWork | None) -> Iterator[UnitOfWork]:
+    """The caller's unit, or one of our own in a transaction of its own that is flushed at the end."""
+    if unit is not None:
+        yield unit
+        return
+    # Closes the race between the change, its audit row and its log rows: all of them, or none.
+    with transaction.atomic():
+        own = UnitOfWork()
+        yield own
+        own.flush()
+
+
+def send_opened(unit: UnitOfWork, ticket: Ticket, comment: Comment | None, actor: Actor) -> None:
+    unit.signal(lambda: _send(signals.ticket_opened, ticket=ticket, comment=comment, actor=actor, unit=unit))
+
+
+def send_comment(unit: UnitOfWork, ticket: Ticket, comment: Comment, actor: Actor) -> None:
+    unit.signal(lambda: _send(signals.comment_added, ticket=ticket, comment=comment, actor=actor, unit=unit))
+
+
+def send_changed(
+    unit: UnitOfWork, ticket: Ticket, old: Mapping[str, Any], new: Mapping[str, Any], actor: Actor
+) -> None:
+    unit.signal(lambda: _send(signals.ticket_changed, ticket=ticket, old=old, new=new, actor=actor, unit=unit))
+
+
+def _send(signal: Any, **values: Any) -> None:
+    signal.send(sender=Ticket, **values)
