@@ -56,9 +56,7 @@ def test_a_confidence_that_is_no_number_reaches_no_threshold() -> None:
 
 
 def test_star_fires_on_any_label() -> None:
-    planned = only(
-        decide(make_facts(label="general", confidence=0.0), [make_workflow(trigger="*", threshold=0.0)])
-    )
+    planned = only(decide(make_facts(label="general", confidence=0.0), [make_workflow(trigger="*", threshold=0.0)]))
     assert planned.fired
     assert planned.reasons[0] == "any label"
 
@@ -76,9 +74,7 @@ def test_all_conditions_must_hold_and_each_is_told() -> None:
 
 
 def test_workflows_run_in_order_whatever_the_order_of_the_list() -> None:
-    plan = decide(
-        make_facts(), [make_workflow(1, order=20), make_workflow(2, order=10), make_workflow(3, order=20)]
-    )
+    plan = decide(make_facts(), [make_workflow(1, order=20), make_workflow(2, order=10), make_workflow(3, order=20)])
     assert fired(plan) == ["Rule 2", "Rule 1", "Rule 3"]
 
 
@@ -191,9 +187,7 @@ def test_whatever_a_plug_in_raises_breaks_its_own_rule_only(way: str) -> None:
     assert plan.workflows[1].error
 
 
-_WRONG = st.one_of(
-    st.none(), st.just(""), st.just([]), st.just({}), st.just([""]), st.integers(), st.just({"a": 1})
-)
+_WRONG = st.one_of(st.none(), st.just(""), st.just([]), st.just({}), st.just([""]), st.integers(), st.just({"a": 1}))
 
 
 @settings(deadline=None)
@@ -202,9 +196,7 @@ _WRONG = st.one_of(
     operator=st.sampled_from(["is", "is_not"]),
     data=st.data(),
 )
-def test_a_half_filled_condition_is_an_error_and_never_true(
-    slug: str, operator: str, data: st.DataObject
-) -> None:
+def test_a_half_filled_condition_is_an_error_and_never_true(slug: str, operator: str, data: st.DataObject) -> None:
     params = {**HOLDING[slug], "operator": operator}
     name = data.draw(st.sampled_from(sorted(params)))
     if data.draw(st.booleans()):
@@ -269,9 +261,7 @@ _WORKFLOWS = st.lists(
 
 
 @settings(deadline=None)
-@given(
-    workflows=_WORKFLOWS, done=st.dictionaries(st.integers(1, 50), st.booleans(), max_size=2), data=st.data()
-)
+@given(workflows=_WORKFLOWS, done=st.dictionaries(st.integers(1, 50), st.booleans(), max_size=2), data=st.data())
 def test_deciding_never_raises_and_the_same_facts_give_the_same_plan(
     workflows: list[Any], done: dict[int, bool], data: st.DataObject
 ) -> None:
