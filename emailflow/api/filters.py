@@ -13,9 +13,7 @@ class MessageFilter(filters.FilterSet):
     state = ChoicesFilter(choices=State.choices, help_text="One or more states.")
     outcome = ChoicesFilter(choices=_OUTCOMES, help_text="One or more outcomes.")
     mailbox = filters.CharFilter(method="of_mailbox", help_text="Id or slug of a mailbox.")
-    kind = filters.CharFilter(
-        help_text="person, auto_reply, auto_generated, list, bounce, complaint or loop."
-    )
+    kind = filters.CharFilter(help_text="person, auto_reply, auto_generated, list, bounce, complaint or loop.")
     label = filters.CharFilter(help_text="Slug of a label.")
     ticket = IdFilter(help_text="Id of a ticket, or `none`.")
     message_id = filters.CharFilter(help_text="The Message-ID with its angle brackets.")
@@ -30,9 +28,7 @@ class MessageFilter(filters.FilterSet):
         if value.isascii() and value.isdigit() and len(value) <= 18:
             return messages.filter(mailbox=int(value))
         # Asked apart: with the id the index of the mailbox gives the newest first.
-        return messages.filter(
-            mailbox__in=list(Mailbox.objects.filter(slug=value).values_list("pk", flat=True))
-        )
+        return messages.filter(mailbox__in=list(Mailbox.objects.filter(slug=value).values_list("pk", flat=True)))
 
 
 class ExecutionFilter(filters.FilterSet):

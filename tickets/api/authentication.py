@@ -7,7 +7,7 @@ from datetime import timedelta
 from hmac import compare_digest
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from knox.crypto import hash_token
 from knox.settings import CONSTANTS
@@ -46,7 +46,7 @@ class ApiTokenAuthentication(BaseAuthentication):
 
 def _find(plain: str) -> ApiToken:
     digest = hash_token(plain)
-    candidates = ApiToken.objects.filter(token_key=plain[: CONSTANTS.TOKEN_KEY_LENGTH])
+    candidates: QuerySet[ApiToken] = ApiToken.objects.filter(token_key=plain[: CONSTANTS.TOKEN_KEY_LENGTH])
     for token in candidates.select_related("user"):
         if not compare_digest(token.digest, digest):
             continue

@@ -1,7 +1,7 @@
 """One form for every error of the API, and the only place that turns exceptions into it.
 
-``{"detail": "one sentence", "errors": [{"field": "priority", "message": "..."}]}``. ``errors`` is never
-empty; ``field`` is '' where no single field is at fault. Nested fields look like ``workflow_steps[0].action``.
+``{"detail": "one sentence", "errors": [{"field": "priority", "message": "..."}]}``; ``errors`` is never
+empty. ``field`` is '' where no single field is at fault; a nested one is ``workflow_steps[0].action``.
 """
 
 import math
@@ -60,9 +60,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if wait is not None:
         headers["Retry-After"] = str(max(1, math.ceil(wait)))
     entries = list(_entries(error))
-    return Response(
-        {"detail": _summary(entries), "errors": entries}, status=error.status_code, headers=headers
-    )
+    return Response({"detail": _summary(entries), "errors": entries}, status=error.status_code, headers=headers)
 
 
 def _as_api_exception(exc: Exception, context: dict[str, Any]) -> exceptions.APIException | None:

@@ -30,9 +30,7 @@ class StrictFilterBackend(filters.DjangoFilterBackend):
         refuse_unknown_parameters(request.query_params, known)
         return super().filter_queryset(request, queryset, view)  # type: ignore[no-any-return]
 
-    def get_filterset_kwargs(
-        self, request: Request, queryset: QuerySet[Any], view: APIView
-    ) -> dict[str, Any]:
+    def get_filterset_kwargs(self, request: Request, queryset: QuerySet[Any], view: APIView) -> dict[str, Any]:
         """``status=open&status=closed`` means the same as ``status=open,closed``."""
         kwargs: dict[str, Any] = super().get_filterset_kwargs(request, queryset, view)
         filterset = self.get_filterset_class(view, queryset)
@@ -103,7 +101,8 @@ class UserFilter(IdFilter):
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if value == "me":
-            return qs.filter(**{self.field_name: self.parent.request.user.pk})
+            mine: QuerySet[Any] = qs.filter(**{self.field_name: self.parent.request.user.pk})
+            return mine
         return super().filter(qs, value)
 
 

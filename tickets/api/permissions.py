@@ -44,9 +44,7 @@ class ModelRights(BasePermission):
         if not isinstance(user, User) or not user.is_active:
             return False
         _check_scopes(request, view)
-        missing = [
-            right for right in needed_rights(request.method or "GET", view) if not user.has_perm(right)
-        ]
+        missing = [right for right in needed_rights(request.method or "GET", view) if not user.has_perm(right)]
         if missing:
             raise forbidden("", f"You need the permission {missing[0]} for this.")
         return True

@@ -15,7 +15,7 @@ from rest_framework import serializers
 BYTES = OpenApiTypes.BINARY
 
 
-class ApiTokenScheme(OpenApiAuthenticationExtension):
+class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "tickets.api.authentication.ApiTokenAuthentication"
     name = "token"
     priority = 1
@@ -30,9 +30,7 @@ class ApiTokenScheme(OpenApiAuthenticationExtension):
 
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
-    field = serializers.CharField(
-        help_text="The field at fault, like `workflow_steps[0].action`; '' for none."
-    )
+    field = serializers.CharField(help_text="The field at fault, like `workflow_steps[0].action`; '' for none.")
     message = serializers.CharField()
 
 
@@ -51,7 +49,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     """Every error has this form."""
 
     detail = serializers.CharField(help_text="Everything in one sentence.")
-    errors = FieldErrorSerializer(many=True)
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]
 
 
 def _error(description: str) -> OpenApiResponse:
@@ -83,4 +81,5 @@ def without_descriptions() -> list[type]:
     from tickets.api.views.base import ListAndDetail, Resource
     from tickets.api.views.comments import OfTicket
 
-    return [*get_lib_doc_excludes(), StrictSerializer, Resource, ListAndDetail, OfTicket]
+    foreign: list[type] = get_lib_doc_excludes()  # type: ignore[no-untyped-call]
+    return [*foreign, StrictSerializer, Resource, ListAndDetail, OfTicket]

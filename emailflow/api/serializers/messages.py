@@ -11,9 +11,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
     """One mail. ``ticket`` is null while it belongs to none."""
 
     mailbox_slug = serializers.CharField(source="mailbox.slug", read_only=True)
-    ticket_number = serializers.CharField(
-        source="ticket.ticket_number", read_only=True, allow_null=True, default=None
-    )
+    ticket_number = serializers.CharField(source="ticket.ticket_number", read_only=True, allow_null=True, default=None)
 
     class Meta:
         model = Message

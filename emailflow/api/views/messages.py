@@ -96,9 +96,7 @@ class MessageViewSet(ListAndDetail):
 
 
 @extend_schema_view(
-    list=extend_schema(
-        summary="What rules did to mails", responses={200: ExecutionSerializer(many=True), **ERRORS}
-    ),
+    list=extend_schema(summary="What rules did to mails", responses={200: ExecutionSerializer(many=True), **ERRORS}),
     retrieve=extend_schema(
         summary="What a rule did to a mail",
         parameters=[_EXECUTION_ID],
@@ -135,9 +133,7 @@ class MailboxViewSet(ListAndDetail):
 
 @extend_schema_view(
     list=extend_schema(summary="List labels", responses={200: LabelSerializer(many=True), **ERRORS}),
-    retrieve=extend_schema(
-        summary="One label", parameters=[_LABEL_ID], responses={200: LabelSerializer, **ERRORS}
-    ),
+    retrieve=extend_schema(summary="One label", parameters=[_LABEL_ID], responses={200: LabelSerializer, **ERRORS}),
 )
 class LabelViewSet(ListAndDetail):
     """What the classifier may call a mail."""

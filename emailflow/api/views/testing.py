@@ -86,9 +86,7 @@ class EmailToTicketResultSerializer(serializers.Serializer[Any]):
     ticket_number = serializers.CharField(allow_null=True)
     created = serializers.BooleanField(allow_null=True)
     linked = serializers.BooleanField(allow_null=True)
-    outcome = serializers.ChoiceField(
-        choices=[choice for choice in Outcome.choices if choice[0]], allow_null=True
-    )
+    outcome = serializers.ChoiceField(choices=[choice for choice in Outcome.choices if choice[0]], allow_null=True)
 
 
 class EmailToTicket(APIView):

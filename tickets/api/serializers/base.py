@@ -35,13 +35,14 @@ class VisibleField(serializers.PrimaryKeyRelatedField[Any]):
 
     def __init__(self, *, rows: Callable[[Any], QuerySet[Any]], model: type[Model], **kwargs: Any) -> None:
         self.rows = rows
+        self.model = model
         super().__init__(queryset=model._default_manager.all(), **kwargs)
 
     def get_queryset(self) -> QuerySet[Any]:
         request = self.context.get("request")
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
-            return super().get_queryset()
+            return self.model._default_manager.all()
         return self.rows(user)
 
 

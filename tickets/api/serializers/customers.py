@@ -27,9 +27,7 @@ class CustomerWriteSerializer(StrictSerializer):
 
     name = serializers.CharField(max_length=300)
     notes = serializers.CharField(required=False, allow_blank=True, max_length=20_000)
-    domains = serializers.ListField(
-        child=serializers.CharField(max_length=253), required=False, max_length=200
-    )
+    domains = serializers.ListField(child=serializers.CharField(max_length=253), required=False, max_length=200)
 
 
 class ContactSerializer(serializers.ModelSerializer[Contact]):

@@ -142,7 +142,10 @@ class TicketCreateSerializer(TicketChangeSerializer):
     description = serializers.CharField(
         required=False, allow_blank=True, default="", trim_whitespace=False, max_length=MAX_TEXT
     )
-    source = serializers.ChoiceField(choices=Source.choices, required=False, default=Source.API)
+    # A serializer has a property of this name; a declared field wins over it.
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=Source.choices, required=False, default=Source.API
+    )
     attachments = _file_names()
 
 

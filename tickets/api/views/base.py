@@ -64,15 +64,11 @@ class Resource(GenericViewSet[Any]):
 
     def body(self, serializer_class: type[BaseSerializer[Any]], *, partial: bool = False) -> dict[str, Any]:
         """The checked fields of the body. Raises ValidationError that names each field at fault."""
-        serializer = serializer_class(
-            data=self.request.data, partial=partial, context=self.get_serializer_context()
-        )
+        serializer = serializer_class(data=self.request.data, partial=partial, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    def shown(
-        self, row: Any, status: int = 200, serializer: type[BaseSerializer[Any]] | None = None
-    ) -> Response:
+    def shown(self, row: Any, status: int = 200, serializer: type[BaseSerializer[Any]] | None = None) -> Response:
         chosen = serializer or self.get_serializer_class()
         return Response(chosen(row, context=self.get_serializer_context()).data, status=status)
 
@@ -86,9 +82,7 @@ class ListAndDetail(Resource):
     def page(self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]] | None = None) -> Response:
         chosen = serializer or self.get_serializer_class()
         found = self.paginate_queryset(rows)
-        return self.get_paginated_response(
-            chosen(found, many=True, context=self.get_serializer_context()).data
-        )
+        return self.get_paginated_response(chosen(found, many=True, context=self.get_serializer_context()).data)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         refuse_unknown_parameters(request.query_params, ("format",))
@@ -107,7 +101,7 @@ def check_size(request: Request) -> None:
         raise TooLarge(f"The request may have {limit} bytes at most.")
 
 
-def uploads_of(files: Sequence[UploadedFile]) -> list[Upload]:
+def uploads_of(files: "Sequence[UploadedFile[Any]]") -> list[Upload]:
     return [Upload(name=file.name or "file", content=file.read()) for file in files]
 
 

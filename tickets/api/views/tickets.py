@@ -51,9 +51,7 @@ def find_ticket(tickets: QuerySet[Ticket], name: str) -> Ticket:
 
 @extend_schema_view(
     list=extend_schema(summary="List tickets", responses={200: TicketSerializer(many=True), **ERRORS}),
-    retrieve=extend_schema(
-        summary="One ticket", parameters=[TICKET_ID], responses={200: TicketSerializer, **ERRORS}
-    ),
+    retrieve=extend_schema(summary="One ticket", parameters=[TICKET_ID], responses={200: TicketSerializer, **ERRORS}),
 )
 class TicketViewSet(ListAndDetail):
     rights_model = Ticket
@@ -175,9 +173,7 @@ class TicketViewSet(ListAndDetail):
             raise field_error("email_address", "This is not an e-mail address.")
         paginator = KeysetPagination()
         found = paginator.paginate_queryset(_tickets_of(self.user, email_address), request, self)
-        response = Response(
-            {"email_address": email_address, "tickets": TicketBriefSerializer(found, many=True).data}
-        )
+        response = Response({"email_address": email_address, "tickets": TicketBriefSerializer(found, many=True).data})
         following = paginator.next_link()
         if following:
             response["Link"] = f'<{following}>; rel="next"'
