@@ -46,4 +46,4 @@ def install_schedules(using: str = "default") -> None:
 
 def heartbeat_is_scheduled() -> bool:
     """False when staff removed the heartbeat: its age then says nothing about the worker."""
-    return Schedule.objects.filter(func=HEARTBEAT.func).exclude(repeats=0).exists()
+    return bool(Schedule.objects.filter(func=HEARTBEAT.func).exclude(repeats=0).exists())
