@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from tickets import querysets
@@ -29,6 +30,7 @@ _ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"")
 
 @require_safe
 @login_required
+@xframe_options_sameorigin
 def comment_frame(request: HttpRequest, comment_id: int) -> HttpResponse:
     """``/frames/comments/<id>``: the sanitised HTML of one message; ``?images=1`` with remote images."""
     user = request.user
