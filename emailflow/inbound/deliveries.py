@@ -14,6 +14,8 @@ from emailflow.models import AfterRead, Delivery, DeliveryState, Mailbox, Mailbo
 from emailflow.sources.base import Offer, Position, Source
 
 TRIES = 5
+# The server's clock and ours differ: when its UIDs change, mail of these minutes is rather looked at twice.
+CLOCKS_DIFFER = timedelta(minutes=5)
 _CHUNK = 500
 
 
@@ -131,7 +133,7 @@ def open_ledger(mailbox: Mailbox, source: Source, source_hash: str) -> Ledger:
         cursor.start_after = before.start_after
     elif mailbox.start_policy != StartPolicy.ALL:
         days = mailbox.start_days if mailbox.start_policy == StartPolicy.DAYS else 0
-        cursor.start_after = timezone.now() - timedelta(days=days)
+        cursor.start_after = timezone.now() - timedelta(days=days) - CLOCKS_DIFFER
     only_from_now = before is None and mailbox.start_policy == StartPolicy.NOW
     if cursor.start_after is not None:
         cursor.start_uid = source.last_uid()

@@ -90,14 +90,10 @@ def archive_mailbox(*, actor: Actor, mailbox: Mailbox) -> Mailbox:
     now = timezone.now()
     # The update asks for the old state, so that two clicks write one audit row.
     with transaction.atomic():
-        changed = Mailbox.objects.filter(pk=mailbox.pk, archived_at=None).update(
-            archived_at=now, enabled=False
-        )
+        changed = Mailbox.objects.filter(pk=mailbox.pk, archived_at=None).update(archived_at=now, enabled=False)
         if not changed:
             raise Conflict("This mailbox is archived already.")
-        audit.record(
-            actor=actor, action="mailbox.archived", entity=mailbox, new={"archived_at": now.isoformat()}
-        )
+        audit.record(actor=actor, action="mailbox.archived", entity=mailbox, new={"archived_at": now.isoformat()})
     mailbox.archived_at, mailbox.enabled = now, False
     return mailbox
 
@@ -165,9 +161,7 @@ def _check(mailbox: Mailbox) -> None:
     try:
         validate_slug(mailbox.slug)
     except ValidationError as error:
-        raise ServiceError(
-            "Use letters, digits, hyphens and underscores for the short name.", field="slug"
-        ) from error
+        raise ServiceError("Use letters, digits, hyphens and underscores for the short name.", field="slug") from error
     for name in ("protocol", "security", "start_policy", "after_read", "follow_up"):
         _check_choice(mailbox, name)
     if mailbox.interval < SHORTEST_INTERVAL:
@@ -197,15 +191,12 @@ def _check_imap(mailbox: Mailbox) -> None:
         raise ServiceError(f"A port is a number from 1 to {MOST_PORTS}.", field="port")
     if mailbox.security == Security.PLAIN and not is_loopback(mailbox.host):
         raise ServiceError(
-            f"{mailbox.host} is not this machine: without TLS the password could be read on the way. "
-            "Choose TLS.",
+            f"{mailbox.host} is not this machine: without TLS the password could be read on the way. Choose TLS.",
             field="security",
         )
     if not mailbox.username:
         raise ServiceError("Enter the user name of the mailbox.", field="username")
-    if not mailbox.secret and not (
-        mailbox.pk and Mailbox.objects.filter(pk=mailbox.pk).exclude(secret="").exists()
-    ):
+    if not mailbox.secret and not (mailbox.pk and Mailbox.objects.filter(pk=mailbox.pk).exclude(secret="").exists()):
         raise ServiceError("Enter the password of the mailbox.", field="secret")
     for name in ("host", "username", "folder", "move_to"):
         _check_line(mailbox, name)
@@ -240,9 +231,7 @@ def _check_move(mailbox: Mailbox) -> None:
         if ".." in name.parts or (not name.is_absolute() and len(name.parts) != 1) or "\0" in mailbox.move_to:
             raise ServiceError("Name one folder, or the whole path of another Maildir.", field="move_to")
         if name == Path(mailbox.path):
-            raise ServiceError(
-                "The mail cannot be moved to the folder that it is read from.", field="move_to"
-            )
+            raise ServiceError("The mail cannot be moved to the folder that it is read from.", field="move_to")
 
 
 def _addresses(values: list[Any], name: str) -> list[str]:

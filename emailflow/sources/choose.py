@@ -46,7 +46,6 @@ def _secret_of(mailbox: Mailbox) -> str:
         return unseal(mailbox.secret)
     except SecretUnreadable as error:
         raise SourceError(
-            "The stored password cannot be decrypted: enter it again, or bring back the key in "
-            "FIELD_ENCRYPTION_KEYS",
+            "The stored password cannot be decrypted: enter it again, or bring back the key in FIELD_ENCRYPTION_KEYS",
             permanent=True,
         ) from error

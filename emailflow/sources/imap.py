@@ -69,8 +69,7 @@ class ImapSource:
         self.close()
         if not self.tls and not is_loopback(self.host):
             raise SourceError(
-                f"{self.host} is not this machine: without TLS the password could be read on the way. "
-                "Choose TLS.",
+                f"{self.host} is not this machine: without TLS the password could be read on the way. Choose TLS.",
                 permanent=True,
             )
         client = self._dial()
@@ -101,9 +100,7 @@ class ImapSource:
             uids = self._new_uids(position)
         for start in range(0, len(uids), PORTION):
             with self._trouble("list its mails"):
-                answer = self._open().fetch(
-                    uids[start : start + PORTION], ["RFC822.SIZE", "INTERNALDATE", "FLAGS"]
-                )
+                answer = self._open().fetch(uids[start : start + PORTION], ["RFC822.SIZE", "INTERNALDATE", "FLAGS"])
             offers = [_offer(uid, answer[uid]) for uid in uids[start : start + PORTION] if uid in answer]
             yield [offer for offer in offers if _wanted(offer, position)]
 
@@ -122,7 +119,8 @@ class ImapSource:
 
     def present(self, uids: Sequence[str]) -> set[str]:
         with self._trouble("list its mails"):
-            return {str(uid) for uid in self._open().search(["UID", ",".join(uids)])} if uids else set()
+            found = self._open().search(["UID", ",".join(uids)]) if uids else []
+        return set(uids).intersection(map(str, found))
 
     def after_read(self, uids: Sequence[str]) -> None:
         numbers = [int(uid) for uid in uids]
@@ -170,9 +168,7 @@ class ImapSource:
         except ssl.SSLError as error:
             raise SourceError(f"What answers at {where} does not speak TLS", permanent=True) from error
         except (socket.gaierror, UnicodeError) as error:
-            raise SourceError(
-                f"There is no machine called {self.host}, or its name cannot be looked up"
-            ) from error
+            raise SourceError(f"There is no machine called {self.host}, or its name cannot be looked up") from error
         except OSError as error:
             raise SourceError(f"Nobody answers at {where}") from error
         except IMAPClientError as error:
@@ -203,12 +199,8 @@ class ImapSource:
             raise self._lost(error) from error
         except IMAPClientError as error:
             if _means_no_folder(error):
-                raise SourceError(
-                    f"The folder {self.folder} does not exist on the server", permanent=True
-                ) from error
-            raise SourceError(
-                f"The server does not open the folder {self.folder}: {_words(error)}"
-            ) from error
+                raise SourceError(f"The folder {self.folder} does not exist on the server", permanent=True) from error
+            raise SourceError(f"The server does not open the folder {self.folder}: {_words(error)}") from error
 
     def _new_uids(self, position: Position) -> list[int]:
         """``UID n:*`` always names the last message, however small its UID: what is known is filtered out."""
@@ -245,9 +237,7 @@ class ImapSource:
             raise
         except IMAPClientError as error:
             if _means_no_folder(error):
-                raise SourceError(
-                    f"The folder {target} does not exist on the server", permanent=True
-                ) from error
+                raise SourceError(f"The folder {target} does not exist on the server", permanent=True) from error
             raise
 
     @contextmanager

@@ -47,9 +47,7 @@ class MaildirSource:
         try:
             _make_maildir(self.path)
         except OSError as error:
-            raise SourceError(
-                f"The folder {self.path} cannot be used: {error.strerror}", permanent=True
-            ) from error
+            raise SourceError(f"The folder {self.path} cannot be used: {error.strerror}", permanent=True) from error
         self._files = {}
 
     def uidvalidity(self) -> str:
@@ -67,10 +65,7 @@ class MaildirSource:
         listed = [file for file in self._listing().values() if _is_settled(file, now)]
         listed.sort(key=lambda file: (file.mtime_ns, file.uid))
         for start in range(0, len(listed), PORTION):
-            yield [
-                Offer(file.uid, file.size, _received_at(file, now))
-                for file in listed[start : start + PORTION]
-            ]
+            yield [Offer(file.uid, file.size, _received_at(file, now)) for file in listed[start : start + PORTION]]
 
     def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
         """Raises SourceError(uid_only) for a file that cannot be read. One that vanished is left out."""

@@ -95,9 +95,7 @@ class Command(BaseCommand):
         for result in results:
             if result.error:
                 self.stdout.write(f"{result.file}: {result.error}")
-        counts = Counter(
-            result.outcome or "without an outcome yet" for result in results if result.message_pk
-        )
+        counts = Counter(result.outcome or "without an outcome yet" for result in results if result.message_pk)
         lost = sum(1 for result in results if result.message_pk is None)
         parts = [f"{number} {outcome}" for outcome, number in counts.most_common()]
         parts += [f"{lost} not stored"] if lost else []
@@ -143,17 +141,21 @@ def _store_batch(batch: list[Found], mailbox: Mailbox) -> list[Result]:
                 logger.exception("%s: not stored", found.file)
                 stored[id(found)] = f"not stored: {error}"
     results = []
+    seen: set[int] = set()
     for found in batch:
         one = stored.get(id(found), found.error)
         if isinstance(one, str):
             results.append(Result(found.file, error=one))
         else:
-            results.append(Result(found.file, message_pk=one.message.pk, new=one.new))
+            # The same bytes twice in one batch are one mail.
+            new = one.new and one.message.pk not in seen
+            seen.add(one.message.pk)
+            results.append(Result(found.file, message_pk=one.message.pk, new=new))
     return results
 
 
 def _drain(pks: list[int]) -> None:
-    """Process until ours are done. One that waits for another mail, or is held by a worker, gets some time."""
+    """Process until ours are done. One that waits for another mail, or that a worker holds, gets time."""
     deadline = time.monotonic() + LONGEST_WAIT
     while True:
         if process_due():

@@ -60,9 +60,7 @@ def _drain() -> None:
 def _no_such(slug: str) -> str:
     mailbox = Mailbox.objects.filter(slug=slug).first()
     if mailbox is None:
-        return (
-            f"There is no mailbox {slug!r}; there are: {', '.join(pullable().values_list('slug', flat=True))}"
-        )
+        return f"There is no mailbox {slug!r}; there are: {', '.join(pullable().values_list('slug', flat=True))}"
     if mailbox.archived_at is not None:
         return f"The mailbox {slug!r} is archived."
     return f"The mailbox {slug!r} is " + ("switched off." if not mailbox.enabled else "built in.")

@@ -1,0 +1,116 @@
+"""An IMAP server that misbehaves by script: what no well-made server can be asked to do."""
+
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Self
+
+_FETCH = re.compile(rb"(\S+) UID FETCH (\S+) \((.*)\)\r\n")
+
+
+class ScriptedImap:
+    """Serves ``mails`` (by UID) to one user. ``on_body`` may answer for a UID in its place.
+
+    ``on_body(uid)`` returns None (serve it), "refuse" (NO), "leave out" (OK without it) or "hang up".
+    """
+
+    def __init__(
+        self,
+        mails: dict[int, bytes],
+        *,
+        on_body: Callable[[int], str | None] = lambda uid: None,
+        greeting: bytes = b"* OK ready\r\n",
+        login: bytes = b"OK done",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.mails = mails
+        self.on_body = on_body
+        self.greeting = greeting
+        self.login = login
+        self.tls = tls
+        self.commands: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connected, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+
+    def _serve(self, connected: socket.socket) -> None:
+        try:
+            with connected if self.tls is None else self.tls.wrap_socket(connected, server_side=True) as line:
+                line.sendall(self.greeting)
+                for command in line.makefile("rb"):
+                    self.commands.append(command)
+                    answer = self._answer(command)
+                    if answer is None:
+                        return
+                    line.sendall(answer)
+        except OSError:
+            return
+
+    def _answer(self, command: bytes) -> bytes | None:
+        tag, _, rest = command.strip().partition(b" ")
+        name = rest.upper()
+        if name.startswith(b"CAPABILITY"):
+            return b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK done\r\n"
+        if name.startswith(b"LOGIN"):
+            return tag + b" " + self.login + b"\r\n"
+        if name.startswith((b"SELECT", b"EXAMINE")):
+            following = max(self.mails, default=0) + 1
+            return (
+                (b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT %d] ok\r\n" % (len(self.mails), following))
+                + tag
+                + b" OK done\r\n"
+            )
+        if name.startswith(b"UID SEARCH"):
+            uids = b" ".join(b"%d" % uid for uid in sorted(self.mails))
+            return b"* SEARCH " + uids + b"\r\n" + tag + b" OK done\r\n"
+        fetch = _FETCH.fullmatch(command)
+        if fetch:
+            return self._fetch(tag, _numbers(fetch[2]), b"BODY" in fetch[3])
+        if name.startswith(b"LOGOUT"):
+            return None
+        return tag + b" OK done\r\n"
+
+    def _fetch(self, tag: bytes, uids: list[int], with_body: bool) -> bytes | None:
+        answer = b""
+        for number, uid in enumerate(sorted(self.mails), start=1):
+            if uid not in uids:
+                continue
+            what = self.on_body(uid) if with_body else None
+            if what == "refuse":
+                return tag + b" NO [SERVERBUG] cannot open the mail\r\n"
+            if what == "hang up":
+                return None
+            if what == "leave out":
+                continue
+            raw = self.mails[uid]
+            if with_body:
+                answer += b"* %d FETCH (UID %d BODY[] {%d}\r\n%s)\r\n" % (number, uid, len(raw), raw)
+            else:
+                answer += b'* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE "01-Nov-2026 10:00:00 +0000")\r\n' % (
+                    number, uid, len(raw),
+                )  # fmt: skip
+        return answer + tag + b" OK done\r\n"
+
+
+def _numbers(text: bytes) -> list[int]:
+    found: list[int] = []
+    for part in text.split(b","):
+        first, _, last = part.partition(b":")
+        found += range(int(first), int(last or first) + 1)
+    return found
