@@ -35,14 +35,10 @@ LABELS = (
         "Somebody needs help. Dansk: supporthenvendelse, nogen har brug for hjælp.",
     ),
     DefaultLabel("invoice", "Invoice", "A bill or a reminder of one. Dansk: faktura eller rykker."),
-    DefaultLabel(
-        "order", "Order", "An order, its confirmation or delivery. Dansk: ordre, bestilling, levering."
-    ),
+    DefaultLabel("order", "Order", "An order, its confirmation or delivery. Dansk: ordre, bestilling, levering."),
     DefaultLabel("newsletter", "Newsletter", "Sent to many who subscribe. Dansk: nyhedsbrev."),
     DefaultLabel("spam", "Spam", "Unwanted mail to many. Dansk: uønsket reklame eller svindel."),
-    DefaultLabel(
-        "auto_reply", "Automatic reply", "Out of office and the like. Dansk: autosvar, fraværsbesked."
-    ),
+    DefaultLabel("auto_reply", "Automatic reply", "Out of office and the like. Dansk: autosvar, fraværsbesked."),
     DefaultLabel("bounce", "Delivery report", "Mail that could not be delivered. Dansk: returmail."),
     DefaultLabel("general", "General", "Nothing of the others. Dansk: øvrigt."),
 )
@@ -91,9 +87,7 @@ def install() -> None:
     """
     # All or nothing: a default that is written but not remembered would come back after staff had deleted it.
     with transaction.atomic():
-        keys = [f"label:{label.slug}" for label in LABELS] + [
-            f"workflow:{workflow.name}" for workflow in WORKFLOWS
-        ]
+        keys = [f"label:{label.slug}" for label in LABELS] + [f"workflow:{workflow.name}" for workflow in WORKFLOWS]
         known = set(Installed.objects.filter(key__in=keys).values_list("key", flat=True))
         labels = [label for label in LABELS if f"label:{label.slug}" not in known]
         Label.objects.bulk_create(
@@ -103,9 +97,7 @@ def install() -> None:
         for workflow in WORKFLOWS:
             if f"workflow:{workflow.name}" not in known:
                 _install_workflow(workflow)
-        Installed.objects.bulk_create(
-            [Installed(key=key) for key in keys if key not in known], ignore_conflicts=True
-        )
+        Installed.objects.bulk_create([Installed(key=key) for key in keys if key not in known], ignore_conflicts=True)
 
 
 def _install_workflow(default: DefaultWorkflow) -> None:

@@ -97,16 +97,12 @@ def check_params(form: type[forms.Form], params: object) -> tuple[JSONDict, list
     """
     if not isinstance(params, Mapping):
         return {}, [Problem("", "Enter an object with names and values.")]
-    unknown = [
-        Problem(str(name), "There is no such parameter.") for name in params if name not in form.base_fields
-    ]
+    unknown = [Problem(str(name), "There is no such parameter.") for name in params if name not in form.base_fields]
     if unknown:
         return {}, unknown
     filled = form(data=dict(params))
     problems = [
-        Problem(
-            "" if name == "__all__" else name, " ".join(error.messages), no_such_row=error.code == NO_SUCH_ROW
-        )
+        Problem("" if name == "__all__" else name, " ".join(error.messages), no_such_row=error.code == NO_SUCH_ROW)
         for name, errors in filled.errors.as_data().items()
         for error in errors
     ]

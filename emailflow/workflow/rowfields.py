@@ -55,9 +55,7 @@ class RowIdField(forms.IntegerField):
     noun: str
 
     def __init__(self, *, label: str, help_text: str = "", required: bool = False) -> None:
-        super().__init__(
-            label=label, help_text=help_text, required=required, min_value=1, widget=RowSelect(self.rows)
-        )
+        super().__init__(label=label, help_text=help_text, required=required, min_value=1, widget=RowSelect(self.rows))
 
     def to_python(self, value: Any) -> int | None:
         if isinstance(value, bool):

@@ -35,12 +35,7 @@ def load_workflows() -> tuple[WorkflowSpec, ...]:
     """The enabled workflows in order. One statement at most while nothing has changed, else five."""
     kept = _kept
     inside = connection.in_atomic_block
-    if (
-        kept
-        and not inside
-        and kept.looked_at > 0
-        and time.monotonic() - kept.looked_at < SECONDS_BETWEEN_LOOKS
-    ):
+    if kept and not inside and kept.looked_at > 0 and time.monotonic() - kept.looked_at < SECONDS_BETWEEN_LOOKS:
         return kept.specs
     looked_at = time.monotonic()
     stamp = _stamp()

@@ -21,11 +21,11 @@ class OpenOrLink:
     customer_id: int | None = None
     assigned_to_user_id: int | None = None
     priority: str | None = None
-    ticket_number: str = ""  # the one that threading found
+    known_ticket: str = ""  # the one that threading found, in words
 
     def describe(self) -> str:
-        if self.ticket_number:
-            return f"Link the mail to {self.ticket_number}."
+        if self.known_ticket:
+            return f"Link the mail to {self.known_ticket}."
         details = [
             f"customer {self.customer_id}" if self.customer_id else "",
             f"assigned to user {self.assigned_to_user_id}" if self.assigned_to_user_id else "",
@@ -49,9 +49,7 @@ class CreateTicket(Action):
     help = "Opens a ticket, or links the mail to the ticket that it belongs to."
 
     class ParamsForm(forms.Form):
-        customer_id = CustomerIdField(
-            label="Customer", help_text="Empty: the customer of the sender's domain."
-        )
+        customer_id = CustomerIdField(label="Customer", help_text="Empty: the customer of the sender's domain.")
         assigned_to_user_id = UserIdField(label="Assign to")
         priority = forms.ChoiceField(
             label="Priority",
@@ -66,6 +64,6 @@ class CreateTicket(Action):
                 customer_id=wanted.optional_id("customer_id"),
                 assigned_to_user_id=wanted.optional_id("assigned_to_user_id"),
                 priority=wanted.optional_choice("priority", Priority.values),
-                ticket_number=facts.thread_ticket_number if facts.is_reply else "",
+                known_ticket=(facts.thread_ticket_number or "its ticket") if facts.is_reply else "",
             )
         ]

@@ -16,11 +16,11 @@ class Ignore:
     """Result: ignored, reason. A mail that is on a ticket stays there: somebody waits for that answer."""
 
     reason: str
-    ticket_number: str = ""  # the one that threading found
+    known_ticket: str = ""  # the one that threading found, in words
 
     def describe(self) -> str:
-        if self.ticket_number:
-            return f"Not ignored: the mail belongs to {self.ticket_number}."
+        if self.known_ticket:
+            return f"Not ignored: the mail belongs to {self.known_ticket}."
         return f"Ignore the mail: {self.reason}."
 
     def apply(self, context: ApplyContext) -> JSONDict:
@@ -40,6 +40,6 @@ class IgnoreMail(Action):
         return [
             Ignore(
                 reason=f"it is labelled {facts.label}",
-                ticket_number=facts.thread_ticket_number if facts.is_reply else "",
+                known_ticket=(facts.thread_ticket_number or "its ticket") if facts.is_reply else "",
             )
         ]

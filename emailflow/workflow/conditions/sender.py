@@ -34,11 +34,5 @@ class Sender(Condition):
         if part == "domain":
             values = tuple(value.removeprefix("@") for value in values)
         found = first_match(has, values, ANYWHERE if part == "name" else EQUALS)
-        verb = (
-            ("does not contain" if negated else "contains")
-            if part == "name"
-            else "is not"
-            if negated
-            else "is"
-        )
+        verb = ("does not contain" if negated else "contains") if part == "name" else "is not" if negated else "is"
         return (found is None) == negated, f"{part} {verb} {listed(values)}"
