@@ -1,0 +1,26 @@
+"""``explain_mail ID``: why a mail became what it became, in sentences."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from emailflow.inbound.trace import sentences
+from emailflow.models import Message
+
+
+class Command(BaseCommand):
+    help = "Explain what became of a mail and why: its form, its sender, its thread, the rules and their results."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", help="Number of the mail in the ledger, or its Message-ID.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        wanted = str(options["id"])
+        ids = [wanted, f"<{wanted.strip('<>')}>"]
+        messages = Message.objects.select_related("mailbox", "ticket").order_by("id")
+        found = messages.filter(pk=int(wanted)) if wanted.isdigit() else messages.filter(message_id__in=ids)
+        rows = list(found[:20])
+        if not rows:
+            raise CommandError(f"There is no mail {wanted} in the ledger.")
+        for message in rows:
+            self.stdout.write("\n".join(sentences(message)))

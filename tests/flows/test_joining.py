@@ -1,0 +1,222 @@
+"""Finding a ticket is not joining it: strangers stay outside, whatever they know."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from emailflow.models import Mailbox, Message, Outcome
+from tests.flows.conftest import Deliver
+from tests.mails import mail
+from tickets.models import Contact, Customer, CustomerDomain, Participant, Status, Ticket
+
+pytestmark = pytest.mark.django_db
+
+STRANGER = "Eve <eve@elsewhere.example>"
+
+
+@pytest.fixture
+def ticket(deliver: Deliver) -> Ticket:
+    found = deliver(mail(subject="Secret", message_id="<first@nordwind.example>")).ticket
+    assert found is not None
+    return found
+
+
+def follow_up(deliver: Deliver, ticket: Ticket, **extra: object) -> Message:
+    arguments: dict[str, object] = {"text": "again", "subject": f"Re: [{ticket.ticket_number}] Secret"} | extra
+    return deliver(mail(**arguments))  # type: ignore[arg-type]
+
+
+def test_stranger_with_number_is_linked_unverified_and_never_a_recipient(deliver: Deliver, ticket: Ticket) -> None:
+    message = follow_up(deliver, ticket, sender=STRANGER)
+
+    assert (message.ticket, message.outcome) == (ticket, Outcome.LINKED)
+    comment = ticket.comments.get(is_unverified=True)
+    assert comment.remarks[0].startswith("Not verified: ")
+    assert [row.address for row in ticket.participants.all()] == ["mette@nordwind.example"]
+
+
+def test_stranger_does_not_reopen_or_answer_for_the_customer(deliver: Deliver, ticket: Ticket) -> None:
+    Ticket.objects.update(status=Status.WAITING_CUSTOMER)
+
+    follow_up(deliver, ticket, sender=STRANGER)
+
+    ticket.refresh_from_db()
+    assert ticket.status == Status.WAITING_CUSTOMER
+
+
+def test_stranger_on_a_closed_ticket_opens_a_new_one_so_that_somebody_sees_it(
+    deliver: Deliver, ticket: Ticket
+) -> None:
+    Ticket.objects.update(status=Status.CLOSED, closed_at=timezone.now())
+
+    message = follow_up(deliver, ticket, sender=STRANGER)
+
+    assert message.outcome == Outcome.TICKET_CREATED
+    assert message.ticket != ticket
+
+
+def test_stranger_policy_new_ticket(deliver: Deliver, ticket: Ticket, settings: LazySettings) -> None:
+    settings.TICKET_STRANGER_POLICY = "new_ticket"
+
+    message = follow_up(deliver, ticket, sender=STRANGER)
+
+    assert message.outcome == Outcome.TICKET_CREATED
+    assert ticket.comments.count() == 1
+
+
+def test_stranger_policy_hold(deliver: Deliver, ticket: Ticket, settings: LazySettings) -> None:
+    settings.TICKET_STRANGER_POLICY = "hold"
+
+    message = follow_up(deliver, ticket, sender=STRANGER)
+
+    assert (message.outcome, message.ticket) == (Outcome.UNROUTED, None)
+    assert ticket.ticket_number in message.last_error
+
+
+def test_colleague_of_the_requester_joins(deliver: Deliver) -> None:
+    customer = Customer.objects.create(name="Nordwind")
+    CustomerDomain.objects.create(customer=customer, domain="nordwind.example")
+    ticket = deliver(mail(subject="Secret")).ticket
+    assert ticket is not None
+
+    follow_up(deliver, ticket, sender="lars@nordwind.example")
+
+    assert not ticket.comments.filter(is_unverified=True).exists()
+    # No verdict of our own server: he joins, and is not added to the recipients.
+    assert [row.address for row in ticket.participants.all()] == ["mette@nordwind.example"]
+
+
+def test_colleague_whose_sender_is_confirmed_gets_the_answers_too(deliver: Deliver, mailbox: Mailbox) -> None:
+    mailbox.authserv_ids = ["mx.hub.example"]
+    mailbox.save()
+    customer = Customer.objects.create(name="Nordwind")
+    CustomerDomain.objects.create(customer=customer, domain="nordwind.example")
+    ticket = deliver(mail(subject="Secret")).ticket
+    assert ticket is not None
+    verdict = {"Authentication-Results": "mx.hub.example; dmarc=pass header.from=nordwind.example"}
+
+    follow_up(deliver, ticket, sender="lars@nordwind.example", headers=verdict)
+
+    assert dict(ticket.participants.values_list("address", "state"))["lars@nordwind.example"] == "confirmed"
+
+
+def test_requesters_address_with_failed_authentication_is_a_stranger(deliver: Deliver, mailbox: Mailbox) -> None:
+    mailbox.authserv_ids = ["mx.hub.example"]
+    mailbox.save()
+    ticket = deliver(mail(subject="Secret")).ticket
+    assert ticket is not None
+    verdict = {"Authentication-Results": "mx.hub.example; dmarc=fail header.from=nordwind.example"}
+
+    follow_up(deliver, ticket, headers=verdict)
+
+    assert ticket.comments.filter(is_unverified=True, sender_verdict="fail").count() == 1
+
+
+def test_customer_that_staff_set_on_the_ticket_invites_nobody(deliver: Deliver, ticket: Ticket) -> None:
+    customer = Customer.objects.create(name="Elsewhere")
+    Contact.objects.create(email="eve@elsewhere.example", customer=customer)
+    Ticket.objects.filter(pk=ticket.pk).update(customer=customer)
+
+    follow_up(deliver, ticket, sender=STRANGER)
+
+    assert ticket.comments.filter(is_unverified=True).count() == 1
+
+
+@pytest.mark.parametrize(("state", "unverified"), [("confirmed", False), ("pending", True), ("refused", True)])
+def test_only_confirmed_participants_take_part(
+    deliver: Deliver, ticket: Ticket, state: str, unverified: bool
+) -> None:
+    Participant.objects.create(
+        ticket=ticket, address="eve@elsewhere.example", role="cc", state=state, created_at=timezone.now()
+    )
+
+    follow_up(deliver, ticket, sender=STRANGER)
+
+    assert ticket.comments.filter(is_unverified=True).exists() is unverified
+
+
+def test_refused_requester_is_a_stranger(deliver: Deliver, ticket: Ticket) -> None:
+    Participant.objects.filter(ticket=ticket).update(state="refused")
+
+    follow_up(deliver, ticket)
+
+    assert ticket.comments.filter(is_unverified=True).exists()
+
+
+def test_customers_answer_wakes_a_waiting_ticket(deliver: Deliver, ticket: Ticket) -> None:
+    Ticket.objects.update(status=Status.WAITING_CUSTOMER)
+
+    follow_up(deliver, ticket)
+
+    ticket.refresh_from_db()
+    assert ticket.status == Status.OPEN
+
+
+def close(ticket: Ticket, days_ago: int = 0) -> None:
+    moment = timezone.now() - timedelta(days=days_ago)
+    Ticket.objects.filter(pk=ticket.pk).update(status=Status.CLOSED, closed_at=moment, resolved_at=moment)
+
+
+@pytest.mark.parametrize(
+    ("policy", "days_ago", "reopens"),
+    [("reopen", 400, True), ("new", 0, False), ("reopen_days", 3, True), ("reopen_days", 40, False)],
+)
+def test_follow_up_policy_of_the_mailbox(
+    deliver: Deliver, mailbox: Mailbox, ticket: Ticket, policy: str, days_ago: int, reopens: bool
+) -> None:
+    mailbox.follow_up = policy
+    mailbox.save()
+    close(ticket, days_ago)
+
+    message = follow_up(deliver, ticket)
+
+    ticket.refresh_from_db()
+    assert (message.ticket == ticket) is reopens
+    assert ticket.is_open is reopens
+    if not reopens:
+        assert message.ticket is not None
+        assert message.ticket.custom_fields["follow_up_of"] == ticket.ticket_number
+    else:
+        assert ticket.closed_at is None
+
+
+def test_out_of_office_becomes_a_note_and_reopens_nothing(deliver: Deliver, ticket: Ticket) -> None:
+    close(ticket)
+
+    message = follow_up(deliver, ticket, headers={"Auto-Submitted": "auto-replied"}, text="I am away.")
+
+    ticket.refresh_from_db()
+    assert (message.outcome, ticket.status) == (Outcome.AUTO_REPLY, Status.CLOSED)
+    note = ticket.comments.get(is_internal=True)
+    assert (note.system_code, note.body_text.strip()) == ("auto_reply", "I am away.")
+
+
+def test_bounce_is_a_note_on_its_ticket_and_never_a_ticket(deliver: Deliver, ticket: Ticket) -> None:
+    report = (
+        b"From: MAILER-DAEMON@mx.example\nTo: support@hub.example\nSubject: Undelivered Mail Returned to Sender\n"
+        b"Return-Path: <>\nMessage-ID: <dsn1@mx.example>\nDate: Mon, 15 Dec 2025 10:00:00 +0000\n"
+        b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\nMIME-Version: 1.0\n\n'
+        b"--b\nContent-Type: text/plain\n\nYour mail could not be delivered.\n"
+        b"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"
+        b"Final-Recipient: rfc822; gone@nordwind.example\nAction: failed\nStatus: 5.1.1\n"
+        b"Diagnostic-Code: smtp; 550 5.1.1 no such user\n\n"
+        b"--b\nContent-Type: message/rfc822\n\nMessage-ID: <first@nordwind.example>\n"
+        b"From: support@hub.example\nTo: gone@nordwind.example\nSubject: x\n\nhello\n--b--\n"
+    )
+
+    message = deliver(report)
+
+    assert (message.kind, message.outcome, message.ticket) == ("bounce", Outcome.BOUNCE, ticket)
+    note = ticket.comments.get(is_internal=True)
+    assert note.system_params["recipients"] == ["gone@nordwind.example"]
+    assert note.system_params["status"] == "5.1.1"
+    assert Ticket.objects.count() == 1
+
+
+def test_mail_from_our_own_address_is_a_loop_and_reaches_no_rule(deliver: Deliver, ticket: Ticket) -> None:
+    message = follow_up(deliver, ticket, sender="support@hub.example")
+
+    assert (message.kind, message.outcome) == ("loop", Outcome.IGNORED)
+    assert ticket.comments.count() == 1
