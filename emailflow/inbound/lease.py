@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import DateTimeField, ExpressionWrapper, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from emailflow.models import Mailbox
@@ -46,5 +47,5 @@ def claim(mailbox_pk: int, seconds: int) -> Lease | None:
     return Lease(mailbox_pk, token, seconds) if taken else None
 
 
-def _in(seconds: int) -> ExpressionWrapper:
+def _in(seconds: int) -> Combinable:
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())

@@ -208,7 +208,7 @@ class ImapSource:
         found: set[int] = set()
         first = position.watermark + 1
         if first <= position.start_uid:
-            old = ["UID", f"{first}:{position.start_uid}"]
+            old: list[Any] = ["UID", f"{first}:{position.start_uid}"]
             if position.start_after is not None:
                 # SINCE compares days without a time zone: one day more, the exact time is compared later.
                 old += ["SINCE", (position.start_after.astimezone(UTC) - timedelta(days=1)).date()]

@@ -1,0 +1,137 @@
+"""What staff may save as a mailbox, and what is kept of it."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from emailflow.fields import unseal
+from emailflow.models import Mailbox
+from emailflow.services.mailboxes import archive_mailbox, pull_mailbox, save_mailbox
+from tests.mailboxes import ACTOR, maildir_mailbox
+from tickets.errors import Conflict, ServiceError
+from tickets.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+
+def imap(**changes: Any) -> Mailbox:
+    values = {"slug": "support", "name": "Support", "host": "imap.example.com", "username": "support"}
+    return Mailbox(**values | changes)
+
+
+def save(mailbox: Mailbox, secret: str | None = "word") -> Mailbox:
+    return save_mailbox(actor=ACTOR, mailbox=mailbox, secret=secret)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("slug", {"slug": "two words"}),
+        ("slug", {"slug": ""}),
+        ("protocol", {"protocol": "telepathy"}),
+        ("host", {"host": ""}),
+        ("host", {"host": "imap.example.com evil"}),
+        ("port", {"port": 0}),
+        ("port", {"port": 65536}),
+        ("security", {"security": "plain"}),
+        ("security", {"security": "plain", "host": "10.0.0.1"}),
+        ("username", {"username": " "}),
+        ("username", {"username": "a\r\nA1 DELETE INBOX"}),
+        ("folder", {"folder": "IN\nBOX"}),
+        ("move_to", {"after_read": "move"}),
+        ("move_to", {"after_read": "move", "move_to": "INBOX"}),
+        ("interval", {"interval": 1}),
+        ("addresses", {"addresses": ["not an address"]}),
+        ("from_address", {"from_address": "nobody"}),
+        ("path", {"protocol": "maildir", "path": ""}),
+        ("path", {"protocol": "maildir", "path": "relative/drop"}),
+        ("path", {"protocol": "maildir", "path": "/tmp/../etc/mail"}),
+        ("path", {"protocol": "maildir", "path": "/proc/no-such-place"}),
+    ],
+)
+def test_a_wrong_field_is_named(field: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(ServiceError) as caught:
+        save(imap(**changes))
+    assert caught.value.field == field
+    assert not Mailbox.objects.filter(host="imap.example.com").exists()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.5.5.5", "::1"])
+def test_without_tls_only_this_machine_is_allowed(host: str) -> None:
+    assert save(imap(host=host, security="plain")).pk
+
+
+def test_a_maildir_may_only_move_to_one_folder_or_to_a_whole_path(tmp_path: Path) -> None:
+    for target in ("../other", "a/b", str(tmp_path), f"{tmp_path}/../x"):
+        with pytest.raises(ServiceError) as caught:
+            maildir_mailbox(tmp_path, after_read="move", move_to=target)
+        assert caught.value.field == "move_to"
+
+
+def test_two_mailboxes_cannot_share_a_short_name() -> None:
+    save(imap())
+    with pytest.raises(ServiceError) as caught:
+        save(imap(slug="Support "))
+    assert caught.value.field == "slug"
+
+
+def test_an_imap_mailbox_needs_a_password_once() -> None:
+    with pytest.raises(ServiceError) as caught:
+        save(imap(), secret="")
+    assert caught.value.field == "secret"
+    mailbox = save(imap(), secret="first")
+    mailbox.secret = ""
+    save(mailbox, secret="")
+    assert unseal(Mailbox.objects.get(pk=mailbox.pk).secret) == "first"
+    save(mailbox, secret="second")
+    assert unseal(Mailbox.objects.get(pk=mailbox.pk).secret) == "second"
+
+
+def test_the_password_is_neither_readable_in_the_table_nor_in_the_audit_log() -> None:
+    mailbox = save(imap(), secret="t0p-secret")
+    assert "t0p-secret" not in Mailbox.objects.get(pk=mailbox.pk).secret
+    entry = AuditEntry.objects.get(action="mailbox.added")
+    assert entry.new_values["secret"] == "changed"
+    assert mailbox.secret not in str(entry.new_values)
+
+
+def test_the_audit_log_shows_what_was_changed_and_no_more() -> None:
+    mailbox = save(imap())
+    mailbox.folder = "Support"
+    save(mailbox, secret=None)
+    entry = AuditEntry.objects.get(action="mailbox.changed")
+    assert (entry.old_values, entry.new_values) == ({"folder": "INBOX"}, {"folder": "Support"})
+
+
+def test_addresses_are_compared_in_lower_case_and_kept_once() -> None:
+    mailbox = save(imap(addresses=["Support@Example.COM", " support@example.com ", ""]))
+    assert mailbox.addresses == ["support@example.com"]
+
+
+def test_a_changed_mailbox_is_looked_at_again_at_once_and_keeps_its_lease() -> None:
+    mailbox = save(imap())
+    later = timezone.now() + timedelta(hours=1)
+    Mailbox.objects.filter(pk=mailbox.pk).update(
+        next_pull_at=later, failures=4, lease_token="somebody", lease_until=later
+    )
+    save(mailbox, secret=None)
+    mailbox.refresh_from_db()
+    assert (mailbox.next_pull_at, mailbox.failures, mailbox.lease_token) == (None, 0, "somebody")
+
+
+def test_an_archived_mailbox_is_kept_and_read_no_more() -> None:
+    mailbox = archive_mailbox(actor=ACTOR, mailbox=save(imap()))
+    assert not Mailbox.objects.get(pk=mailbox.pk).is_live
+    assert str(pull_mailbox(mailbox)) == "This mailbox is archived."
+    with pytest.raises(Conflict):
+        archive_mailbox(actor=ACTOR, mailbox=mailbox)
+
+
+def test_a_built_in_mailbox_is_neither_archived_nor_pulled() -> None:
+    built_in = Mailbox.objects.get(slug="import")
+    with pytest.raises(ServiceError):
+        archive_mailbox(actor=ACTOR, mailbox=built_in)
+    assert "built in" in str(pull_mailbox(built_in))
