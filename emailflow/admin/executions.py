@@ -37,7 +37,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
     )
 
     def scoped(self, user: User) -> QuerySet[Execution]:
-        return querysets.executions_for(user).select_related("message", "workflow")
+        return querysets.executions_for(user)
 
     def find(self, rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
         if text.isdigit() and len(text) <= 18:

@@ -56,7 +56,8 @@ def in_trouble(user: User) -> QuerySet[Message]:
 
 def counts(*lists: QuerySet[Any]) -> list[Capped]:
     """How long each list is, up to 99. One statement for all of them."""
-    parts, params = [], []
+    parts: list[str] = []
+    params: list[Any] = []
     for rows in lists:
         # One row more than is shown: "99+" is another thing than 99.
         limited = rows.order_by().select_related(None).prefetch_related(None).values("pk")[: MOST + 1]
@@ -94,10 +95,11 @@ def notices(user: User) -> list[Notice]:
     if late.any:
         text = f"{_mails(late)} could not be processed for more than 24 hours, and {_is(late)} still tried."
         found.append(Notice("bad", text, f"{ledger}?trouble=1"))
+    found += _mailboxes(user) + _rules()
     if lost.any:
         text = f"{_mails(lost)} {_is(lost)} unrouted: no rule took {'it' if lost.number == 1 else 'them'}."
         found.append(Notice("warn", text, f"{ledger}?outcome__exact=unrouted"))
-    return found + _mailboxes(user) + _rules()
+    return found
 
 
 def _settings() -> list[Notice]:

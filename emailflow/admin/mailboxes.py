@@ -96,7 +96,7 @@ class MailboxAdmin(HubModelAdmin):
         if obj is not None and obj.protocol == Protocol.BUILTIN:
             name = {"fields": (("name", "slug"), "condition")}
             return [(None, name), ("Who writes to it", ours), ("Mail to a closed ticket", closed)]
-        first = {"fields": (("name", "slug"), "enabled")}
+        first: dict[str, Any] = {"fields": (("name", "slug"), "enabled")}
         if obj is not None:
             first = {"fields": (("name", "slug"), "enabled", ("condition", "last_success"), "trouble")}
         server = ("protocol", ("host", "port", "security"), ("username", "new_secret"), "folder", "path")
@@ -120,6 +120,10 @@ class MailboxAdmin(HubModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
         fixed = tuple(super().get_readonly_fields(request, obj))
         return (*fixed, "slug") if obj is not None and obj.protocol == Protocol.BUILTIN else fixed
+
+    def has_delete_permission(self, request: HttpRequest, obj: Mailbox | None = None) -> bool:
+        """Never: its mail would lose its place. It is archived instead."""
+        return False
 
     def write(self, request: HttpRequest, row: Mailbox, form: Any, change: bool) -> None:
         save_mailbox(actor=actor_of(request), mailbox=row, secret=form.cleaned_data.get("new_secret") or None)

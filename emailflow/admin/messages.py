@@ -14,10 +14,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from emailflow import querysets
 from emailflow.admin import front, words
+from emailflow.inbound.trace import sentences
 from emailflow.models import Label, Message, Outcome, State, Trace
 from emailflow.services.messages import ignore, make_ticket, reprocess
 from tickets import blobs
-from tickets.admin.base import ReadOnlyAdmin, actor_of, badge, link_to, moment, user_of
+from tickets.admin.base import ReadOnlyAdmin, actor_of, badge, link_to, moment, pretty, user_of
 from tickets.models import User
 from tickets.views.files import sealed
 
@@ -119,7 +120,7 @@ class MessageAdmin(ReadOnlyAdmin):
     )
 
     def scoped(self, user: User) -> QuerySet[Message]:
-        return querysets.messages_for(user).select_related("mailbox", "ticket")
+        return querysets.messages_for(user)
 
     def find(self, rows: QuerySet[Message], text: str) -> QuerySet[Message]:
         if text.isdigit() and len(text) <= 18:
@@ -144,7 +145,7 @@ class MessageAdmin(ReadOnlyAdmin):
         trace = Trace.objects.filter(message=mail.pk).first()
         context |= {
             "mail": mail,
-            "trace": _trace_words(trace) if trace else None,
+            "trace": _told(mail, trace),
             "executions": list(querysets.executions_for(user).filter(message=mail.pk).order_by("-id")[:MOST_SHOWN]),
             "deliveries": list(
                 querysets.deliveries_for(user)
@@ -280,12 +281,17 @@ def _mails(number: int) -> str:
     return f"{number} mail{'' if number == 1 else 's'}"
 
 
-def _trace_words(trace: Trace) -> dict[str, Any]:
-    return {
-        "facts": list(words.facts(trace.facts)),
-        "signals": words.lines(trace.signals),
-        "rules": words.lines(trace.rules),
-        "plan": words.lines(trace.plan),
-        "results": [words.result(one) for one in trace.results],
-        "updated_at": trace.updated_at,
-    }
+def _told(mail: Message, trace: Trace | None) -> dict[str, Any]:
+    """The trace for the page: sentences, of which those about the plan stand under their rule, and results."""
+    lines = [{"text": line.removeprefix("→ "), "under": line.startswith("→ ")} for line in sentences(mail)]
+    results = [
+        f"{ran['workflow']}: {words.result(result)}"
+        for ran in (trace.results if trace else [])
+        for result in ran.get("results", [])
+    ]
+    return {"lines": lines, "results": results, "stored": _stored(trace) if trace else ""}
+
+
+def _stored(trace: Trace) -> SafeString:
+    names = ("facts", "signals", "rules", "plan", "results")
+    return pretty({name: getattr(trace, name) for name in names})

@@ -127,13 +127,13 @@ class StepInline(_Inline):
         return 0
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("emailflow.change_workflow")  # type: ignore[union-attr]
+        return request.user.has_perm("emailflow.change_workflow")
 
     has_change_permission = has_add_permission
     has_delete_permission = has_add_permission
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("emailflow.view_workflow")  # type: ignore[union-attr]
+        return request.user.has_perm("emailflow.view_workflow")
 
 
 class ConditionForm(StepForm):

@@ -1,6 +1,6 @@
 """What the ledger and the rules stored, put into words for people. Reads no table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 KINDS = {
@@ -23,9 +23,7 @@ def result(stored: Any) -> str:
     """The result of one action as a sentence."""
     if not isinstance(stored, Mapping):
         return str(stored)
-    inner = stored.get("result", stored)
-    if not isinstance(inner, Mapping):
-        return f"{inner}."
+    inner = {key: value for key, value in stored.items() if key != "action"}
     number = inner.get("ticket_number")
     if number and inner.get("created"):
         return f"Opened ticket {number}."
@@ -52,17 +50,3 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "; ".join(plain(inner) for inner in value)
     return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def facts(stored: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The facts as (name, value), without the empty ones."""
-    for key, value in stored.items():
-        if value in (None, "", [], {}):
-            continue
-        yield name(key).capitalize(), plain(value)
-
-
-def lines(stored: Any) -> list[str]:
-    """A stored list (or mapping) as sentences."""
-    rows = stored if isinstance(stored, list) else [stored] if stored else []
-    return [row if isinstance(row, str) else plain(row) for row in rows]

@@ -66,7 +66,7 @@ class WorkflowAdmin(HubModelAdmin):
         js = ("emailflow/admin/steps.js",)
 
     def scoped(self, user: User) -> QuerySet[Workflow]:
-        return querysets.workflows_for(user).prefetch_related("steps", "conditions")
+        return querysets.workflows_for(user)
 
     def find(self, rows: QuerySet[Workflow], text: str) -> QuerySet[Workflow]:
         return rows.filter(name__istartswith=text)
@@ -78,7 +78,7 @@ class WorkflowAdmin(HubModelAdmin):
         steps: dict[str, list[Step]] = {"conditions": [], "steps": []}
         for formset in formsets:
             assert isinstance(formset, StepFormSet)
-            name = formset.form.slug_field  # type: ignore[attr-defined]
+            name = formset.form.slug_field
             steps["conditions" if name == "condition" else "steps"] = formset.steps()
         save_workflow(actor=actor_of(request), workflow=form.instance, **steps)
 

@@ -79,6 +79,7 @@ class HubModelAdmin(_ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     list_max_show_all = 0
+    show_facets = admin.ShowFacets.NEVER
     actions_on_bottom = False
     change_list_template = "admin/keyset_change_list.html"
     # Text columns are TextField throughout; most of them hold one line.
@@ -87,7 +88,8 @@ class HubModelAdmin(_ModelAdmin):
 
     def scoped(self, user: User) -> QuerySet[Any]:
         """What ``user`` may see. What is not in it does not exist."""
-        return self.model._default_manager.all()
+        rows: QuerySet[Any] = self.model._default_manager.all()
+        return rows
 
     def write(self, request: HttpRequest, row: Any, form: Any, change: bool) -> None:
         """Save ``row`` through its service. Raises ServiceError, which is shown at the field it names."""
@@ -112,7 +114,11 @@ class HubModelAdmin(_ModelAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.long_texts:
             kwargs["widget"] = AdminTextareaWidget
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and hasattr(field.widget, "can_delete_related"):
+            # A slip on a ticket's page must not remove its customer.
+            field.widget.can_delete_related = False
+        return field
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form_class = super().get_form(request, obj, change=change, **kwargs)
@@ -147,7 +153,7 @@ class HubModelAdmin(_ModelAdmin):
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> list[dict[str, Any]]:
-        return super().construct_change_message(request, form, [], add)  # type: ignore[arg-type]
+        return super().construct_change_message(request, form, [], add)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} says no service")
@@ -163,7 +169,7 @@ class HubModelAdmin(_ModelAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         """The audit log knows more than the admin's own log: who, by whatever way."""
-        if request.user.has_perm("tickets.view_auditentry"):  # type: ignore[union-attr]
+        if request.user.has_perm("tickets.view_auditentry"):
             query = f"?entity_type__exact={self.opts.model_name}&entity_id__exact={object_id}"
             return HttpResponseRedirect(reverse("admin:tickets_auditentry_changelist") + query)
         return super().history_view(request, object_id, extra_context)

@@ -39,7 +39,7 @@ class KeysetChangeList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """One column, then the id in the same direction: what the indexes are made for."""
-        first = super().get_ordering(request, queryset.order_by())[0]
+        first = str(super().get_ordering(request, queryset.order_by())[0])
         if first.lstrip("-") in ("pk", self.opts.pk.name):
             return [first]
         return [first, "-pk" if first.startswith("-") else "pk"]
@@ -68,7 +68,8 @@ class KeysetChangeList(ChangeList):
         self.result_count = len(page)
         self.show_full_result_count = False
         self.show_admin_actions = True
-        self.full_result_count = None
+        # Equal to the count, or the search form offers to show all.
+        self.full_result_count = len(page)
         self.can_show_all = False
         self.multi_page = bool(self.next_page or self.previous_page)
         self.first_page = self.get_query_string(remove=[PAGE_VAR]) if self.previous_page else ""

@@ -50,7 +50,7 @@ class CustomerAdmin(HubModelAdmin):
     def scoped(self, user: User) -> QuerySet[Customer]:
         return querysets.customers_for(user).annotate(lower_name=Lower("name"))
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
         return ["lower_name"]
 
     def find(self, rows: QuerySet[Customer], text: str) -> QuerySet[Customer]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import FilteredSelectMultiple
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.db.models import QuerySet
@@ -37,6 +36,7 @@ else:
     _TeamModelForm = _TokenModelForm = forms.ModelForm
     _StockUserAdmin, _UserChangeForm, _PasswordForm = StockUserAdmin, UserChangeForm, AdminPasswordChangeForm
 
+_CHECKS = {"class": "hub-checks"}
 _SCOPE_WORDS = {
     "read": "read: everything that the user may read",
     "write": "write: read and change everything that the user may",
@@ -46,7 +46,7 @@ _SCOPE_WORDS = {
 
 class StaffForm(_UserChangeForm):
     teams = forms.ModelMultipleChoiceField(
-        Team.objects.all(), required=False, widget=FilteredSelectMultiple("teams", False)
+        Team.objects.all(), required=False, widget=forms.CheckboxSelectMultiple(attrs=_CHECKS)
     )
     time_zone = forms.ChoiceField(required=False)
 
@@ -155,7 +155,7 @@ UserAdmin.add_form = AdminUserCreationForm
 
 class TeamForm(_TeamModelForm):
     members = forms.ModelMultipleChoiceField(
-        User.objects.order_by("username"), required=False, widget=FilteredSelectMultiple("members", False)
+        User.objects.order_by("username"), required=False, widget=forms.CheckboxSelectMultiple(attrs=_CHECKS)
     )
 
 
@@ -190,7 +190,7 @@ class TokenForm(_TokenModelForm):
     name = forms.CharField(max_length=100, help_text="Which program uses it, so that you know it again.")
     scopes = forms.MultipleChoiceField(
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs=_CHECKS),
         choices=[(name, _SCOPE_WORDS.get(name, name)) for name in SCOPES],
         help_text="None: everything that the user may do.",
     )
@@ -215,7 +215,7 @@ class ApiTokenAdmin(HubModelAdmin):
     readonly_fields = ("token_start", "user_link", "scope_words", "created", "last_used_at", "expiry")
 
     def scoped(self, user: User) -> QuerySet[ApiToken]:
-        tokens = ApiToken.objects.select_related("user")
+        tokens: QuerySet[ApiToken] = ApiToken._default_manager.select_related("user")
         return tokens if user.is_superuser else tokens.filter(user=user)
 
     def find(self, rows: QuerySet[ApiToken], text: str) -> QuerySet[ApiToken]:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
@@ -50,7 +51,7 @@ def uploads_of(files: list[Any]) -> list[Upload]:
     """Posted files, read; one that is too large is an error at the field."""
     if sum(file.size for file in files) > settings.MAIL_MAX_BYTES:
         limit = settings.MAIL_MAX_BYTES // (1024 * 1024)
-        raise ServiceError(f"The files are larger than {limit} MB together.", field="files")
+        raise ServiceError(f"The files are larger than {limit} MB together.", field="uploads")
     return [Upload(name=file.name, content=file.read()) for file in files]
 
 
@@ -61,14 +62,14 @@ class TicketForm(_TicketModelForm):
         label="Tags", required=False, widget=AdminTextInputWidget, help_text="Separated by commas or spaces."
     )
     body_text = forms.CharField(label="What is it about?", widget=AdminTextareaWidget, required=False)
-    files = ManyFilesField(required=False, label="Files")
+    uploads = ManyFilesField(required=False, label="Files")
     field_aliases: ClassVar = {"tags": "tag_names"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.fields.pop("body_text", None)
-            self.fields.pop("files", None)
+            self.fields.pop("uploads", None)
             if "tag_names" in self.fields:
                 self.initial["tag_names"] = ", ".join(sorted(tag.name for tag in self.instance.tags.all()))
             for field in self.fields.values():
@@ -147,7 +148,6 @@ class TicketAdmin(HubModelAdmin):
         "status_word",
         "priority_word",
         "requester",
-        "customer_name",
         "assignee",
         "tag_words",
         "updated",
@@ -184,7 +184,7 @@ class TicketAdmin(HubModelAdmin):
         who = ("contact", "customer")
         assignment = ("assigned_to_user", "assigned_team")
         if obj is None:
-            first = ("subject", "body_text", "files", "source")
+            first = ("subject", "body_text", "uploads", "source")
             return [
                 (None, {"fields": (*first, who, ("priority", "category"), assignment, "tag_names")}),
             ]
@@ -198,7 +198,7 @@ class TicketAdmin(HubModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Ticket | None = None) -> Any:
         fixed = tuple(super().get_readonly_fields(request, obj))
-        if not request.user.has_perm("tickets.assign_ticket"):  # type: ignore[union-attr]
+        if not request.user.has_perm("tickets.assign_ticket"):
             fixed += ("assigned_to_user", "assigned_team")
         return fixed
 
@@ -248,7 +248,7 @@ class TicketAdmin(HubModelAdmin):
             assigned_to_user=data.get("assigned_to_user"),
             assigned_team=data.get("assigned_team"),
             tags=data["tag_names"],
-            uploads=uploads_of(data["files"]),
+            uploads=uploads_of(data["uploads"]),
         )
         row.__dict__.update(opened.__dict__)
 
@@ -285,7 +285,7 @@ class TicketAdmin(HubModelAdmin):
                 body_text=request.POST.get("body_text", "").replace("\r\n", "\n"),
                 is_internal=internal,
                 author_user=user_of(request),
-                source=Source.WEB,
+                source=Source.MANUAL,
                 uploads=uploads_of(request.FILES.getlist("files")),
             )
 
@@ -352,12 +352,12 @@ class TicketAdmin(HubModelAdmin):
         return badge(row.get_priority_display(), tones.get(Priority(row.priority), ""))
 
     @admin.display(description="Requester")
-    def requester(self, row: Ticket) -> str:
-        return str(row.contact.name or row.contact.email) if row.contact else "-"
-
-    @admin.display(description="Customer")
-    def customer_name(self, row: Ticket) -> str:
-        return str(row.customer or "-")
+    def requester(self, row: Ticket) -> SafeString | str:
+        """The contact, and below it the customer."""
+        person = str(row.contact.name or row.contact.email) if row.contact else "-"
+        if row.customer is None:
+            return person
+        return format_html('{}<br><span class="hub-quiet">{}</span>', person, row.customer)
 
     @admin.display(description="Assignee")
     def assignee(self, row: Ticket) -> str:

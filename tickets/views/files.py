@@ -54,6 +54,6 @@ def download(request: HttpRequest, attachment_id: int) -> HttpResponseBase:
     """``/attachments/<id>``: a download; ``?inline=1`` shows what is safe to show."""
     assert isinstance(request.user, User)
     attachment = querysets.attachments_for(request.user).filter(pk=attachment_id).first()
-    if attachment is None or not request.user.has_perm("tickets.view_ticket"):
+    if attachment is None or not request.user.has_perm("tickets.view_attachment"):
         raise Http404("There is no such file.")
     return attachment_response(attachment, inline=request.GET.get("inline") == "1")

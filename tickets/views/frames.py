@@ -59,7 +59,7 @@ def frame_image(request: HttpRequest, token: str) -> HttpResponseBase:
     except signing.BadSignature as error:
         raise Http404("This address is no longer good.") from error
     user = User.objects.filter(pk=named["user"], is_active=True).first()
-    if user is None or not user.has_perm("tickets.view_ticket"):
+    if user is None or not user.has_perm("tickets.view_attachment"):
         raise Http404("This address is no longer good.")
     image = querysets.attachments_for(user).filter(pk=named["file"]).first()
     if image is None or image.mime_type not in IMAGE_TYPES:
@@ -69,17 +69,13 @@ def frame_image(request: HttpRequest, token: str) -> HttpResponseBase:
 
 def shown_html(comment: Comment, user: User, *, remote: bool) -> str:
     """The stored HTML with its inline images addressed, and its remote ones only where ``remote`` is true."""
-    by_cid = {
-        file.cid: file for file in comment.attachments.all() if file.cid and file.mime_type in IMAGE_TYPES
-    }
+    by_cid = {file.cid: file for file in comment.attachments.all() if file.cid and file.mime_type in IMAGE_TYPES}
 
     def image(found: re.Match[str]) -> str:
         values = {name.lower(): unescape(value) for name, value in _ATTRIBUTE.findall(found.group(1))}
         values["src"] = _source(values, by_cid, user, remote)
         values.pop("data-src", None)
-        kept = "".join(
-            f' {name}="{escape(value)}"' for name, value in values.items() if name != "src" or value
-        )
+        kept = "".join(f' {name}="{escape(value)}"' for name, value in values.items() if name != "src" or value)
         return f"<img{kept}>"
 
     return _IMAGE.sub(image, comment.body_html)
