@@ -32,7 +32,8 @@ MAX_ADDRESS_VALUE = 64_000
 MAX_SUBJECT = 1_000
 MAX_TEXT = 2_000_000
 _LOOSE_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]\\]{1,200}@[^\s<>,;:\"()\\@]{1,200}")
-_ADDRESS_FIELDS = ("From", "Reply-To", "To", "Cc", "Sender")
+_SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted")
+_ADDRESS_FIELDS = ("From", "Reply-To", "To", "Cc")
 
 
 def parse(raw: bytes) -> ParsedMail:
@@ -52,10 +53,13 @@ def _parse(raw: bytes) -> ParsedMail:
     walked = walk(block, source[offset:])
     defects = [*block.defects, *walked.defects]
     addresses = _addresses(block, defects)
-    senders = addresses["From"] or addresses["Sender"]
+    senders = addresses["From"] or tuple(_read_block({"From": block.first("Sender")})["From"])
     _note_headers(block, senders, defects)
     subject = _subject(block, defects)
     rendered = _render(walked.segments)
+    sealed = next((a.name for a in walked.attachments if a.declared_type in _SEALED), "")
+    if sealed and not rendered.text.strip():
+        defects.append(f"The mail is encrypted, or signed as a whole; what it says is in the file {sealed}.")
     references, many = message_ids(block.all("References"))
     if many:
         defects.append("The References header names more than 100 mails; only the nearest were kept.")
@@ -146,31 +150,42 @@ def _as_html(plain: str) -> str:
 
 
 def _addresses(block: HeaderBlock, defects: list[str]) -> dict[str, tuple[Address, ...]]:
-    """The address headers, read by mail-parser from a block that holds nothing else.
-
-    A header that stands twice is read from its first line alone for From, from all lines for the others.
-    """
+    """The address headers, read by mail-parser from a block that holds nothing else."""
+    values = {name: _address_values(block, name, defects) for name in _ADDRESS_FIELDS}
+    firsts = _read_block({name: lines[0] for name, lines in values.items() if lines})
     found: dict[str, tuple[Address, ...]] = {}
-    for name in _ADDRESS_FIELDS:
-        values = [value for value in block.all(name) if value]
+    for name, lines in values.items():
+        # A header that stands twice is read on its own: a broken one must not harm the other.
+        repeated = [address for value in lines[1:] for address in _read_block({name: value})[name]]
         result: dict[str, Address] = {}
-        for value in values[:10]:
-            if len(value) > MAX_ADDRESS_VALUE:
-                value = value[:MAX_ADDRESS_VALUE].rpartition(",")[0]
-                defects.append(f"The {name} header is longer than {MAX_ADDRESS_VALUE:,} characters and was cut.")
-            for address in _read_addresses(value):
-                result.setdefault(address.key, address)
+        for address in (*firsts.get(name, ()), *repeated):
+            result.setdefault(address.key, address)
         if len(result) > MAX_ADDRESSES:
             defects.append(f"The {name} header names more than {MAX_ADDRESSES:,} addresses; the others were left out.")
         found[name] = tuple(result.values())[:MAX_ADDRESSES]
     return found
 
 
-def _read_addresses(value: str) -> list[Address]:
-    """Addresses of one header value (RFC 5322 section 3.4, groups included)."""
-    parsed = mailparser.parse_from_string(f"To: {canonical_words(value)}\n\n").to
-    addresses = [Address(_address(address), _name(name)) for name, address in parsed if address]
-    return addresses or list(_loose_addresses(value))
+def _address_values(block: HeaderBlock, name: str, defects: list[str]) -> list[str]:
+    values = []
+    for value in [value for value in block.all(name) if value][:10]:
+        if len(value) > MAX_ADDRESS_VALUE:
+            defects.append(f"The {name} header is longer than {MAX_ADDRESS_VALUE:,} characters and was cut.")
+            value = value[:MAX_ADDRESS_VALUE].rpartition(",")[0]
+        values.append(value)
+    return values
+
+
+def _read_block(values: dict[str, str]) -> dict[str, list[Address]]:
+    """The addresses of one value a header (RFC 5322 section 3.4, groups included)."""
+    lines = "".join(f"{name}: {canonical_words(value)}\n" for name, value in values.items())
+    parsed = mailparser.parse_from_string(lines + "\n")
+    pairs = {"From": parsed.from_, "Reply-To": parsed.reply_to, "To": parsed.to, "Cc": parsed.cc}
+    return {
+        name: [Address(_address(address), _name(label)) for label, address in pairs[name] if address]
+        or list(_loose_addresses(value))
+        for name, value in values.items()
+    }
 
 
 def _loose_addresses(value: str) -> Iterable[Address]:

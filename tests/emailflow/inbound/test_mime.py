@@ -176,3 +176,9 @@ def test_a_bounce_in_words_is_read_only_from_a_mail_that_has_the_form_of_one() -
     assert bounced.recipients == ("kunde@example.dk",)
     assert bounced.original_message_id == "<ours-2@helpdesk.example>"
     assert parse(mail("From: kunde@example.dk", body=words)).bounce is None
+
+
+def test_a_sealed_mail_says_where_its_words_are() -> None:
+    parsed = parse(mail("Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", body=b"0\x80"))
+    assert [a.name for a in parsed.attachments] == ["smime.p7m"]
+    assert any("smime.p7m" in defect for defect in parsed.defects)
