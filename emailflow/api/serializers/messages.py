@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from emailflow.inbound.trace import sentences
 from emailflow.models import Execution, Label, Mailbox, Message, Trace
 
 
@@ -62,10 +63,14 @@ class TraceSerializer(serializers.ModelSerializer[Trace]):
 
 class MessageDetailSerializer(MessageSerializer):
     trace = TraceSerializer(read_only=True, allow_null=True, default=None)
+    explanation = serializers.SerializerMethodField(help_text="The trace in sentences.")
 
     class Meta(MessageSerializer.Meta):
-        fields = [*MessageSerializer.Meta.fields, "trace"]
+        fields = [*MessageSerializer.Meta.fields, "trace", "explanation"]
         read_only_fields = fields
+
+    def get_explanation(self, message: Message) -> list[str]:
+        return sentences(message)
 
 
 class ExecutionSerializer(serializers.ModelSerializer[Execution]):

@@ -10,7 +10,7 @@ _EXAMPLE = {
     "name": "Printers to Ada",
     "classification_trigger": "support_request",
     "confidence_threshold": 0.7,
-    "conditions": [{"condition": "subject", "params": {"operator": "is", "how": "contains", "words": ["printer"]}}],
+    "conditions": [{"condition": "subject", "params": {"operator": "is", "match": "words", "values": ["printer"]}}],
     "workflow_steps": [{"action": "create_ticket", "params": {"assigned_to_user_id": 5}}],
     "order": 50,
     "stop": False,

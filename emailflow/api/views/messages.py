@@ -56,7 +56,8 @@ class MessageViewSet(ListAndDetail):
     }
 
     def rows(self) -> QuerySet[Message]:
-        messages = querysets.messages_for(self.user)
+        # The long texts of a ticket are not shown here.
+        messages = querysets.messages_for(self.user).defer("ticket__description", "ticket__custom_fields")
         return messages.select_related("trace") if self.action == "retrieve" else messages
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:

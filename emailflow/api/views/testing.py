@@ -174,13 +174,13 @@ def _processed(message: Message) -> Message:
 
 
 def _result(message: Message) -> dict[str, Any]:
-    if message.outcome not in {Outcome.TICKET_CREATED, Outcome.LINKED} or message.ticket is None:
+    if message.ticket is None:
         nothing = dict.fromkeys(("ticket_id", "ticket_number", "created", "linked"))
         return {**nothing, "outcome": message.outcome or None}
     return {
         "ticket_id": message.ticket.pk,
         "ticket_number": message.ticket.ticket_number,
         "created": message.outcome == Outcome.TICKET_CREATED,
-        "linked": message.outcome == Outcome.LINKED,
-        "outcome": message.outcome,
+        "linked": message.outcome in {Outcome.LINKED, Outcome.AUTO_REPLY, Outcome.BOUNCE},
+        "outcome": message.outcome or None,
     }

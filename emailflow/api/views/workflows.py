@@ -35,7 +35,7 @@ class WorkflowViewSet(ListAndDetail):
     sorts = {"order": ("order", "id"), "newest": ("-id",)}
 
     def rows(self) -> QuerySet[Workflow]:
-        return querysets.workflows_for(self.user).prefetch_related("conditions", "steps")
+        return querysets.workflows_for(self.user)
 
     @extend_schema(
         summary="Make a workflow",

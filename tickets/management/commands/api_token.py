@@ -21,9 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="user name")
-        parser.add_argument(
-            "--expires", metavar="90d", help="hours, days or weeks: 12h, 90d, 4w; never if not given"
-        )
+        parser.add_argument("--expires", metavar="90d", help="hours, days or weeks: 12h, 90d, 4w; never if not given")
         parser.add_argument(
             "--scope",
             action="append",
@@ -53,10 +51,8 @@ class Command(BaseCommand):
 def _duration(text: str | None) -> timedelta | None:
     if text is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,9})([hdw])", text.strip().lower())
+    found = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip().lower())
     duration = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
     if not timedelta(0) < duration <= _LONGEST:
-        raise CommandError(
-            f"--expires {text!r}: write a number with h, d or w behind it, like 12h, 90d or 4w."
-        )
+        raise CommandError(f"--expires {text!r}: write a number with h, d or w behind it, like 12h, 90d or 4w.")
     return duration
