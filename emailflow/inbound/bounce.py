@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from flufl.bounce import all_failures
 
-from emailflow.inbound.headers import HeaderBlock, message_id, one_line, split_message
+from emailflow.inbound.headers import HeaderBlock, decode_words, message_id, one_line, split_message
 from emailflow.inbound.mime import Walked
 from emailflow.mail import Bounce
 
@@ -19,45 +19,55 @@ _BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
 _MESSAGE_ID_LINE = re.compile(r"^[> \t]*Message-ID:[ \t]*(<[^<>\s]{1,500}>)", re.IGNORECASE | re.MULTILINE)
 # It logs a traceback for each mail that it does not understand; the defect of the mail says it once.
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
-_BOUNCE_SENDERS = ("mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "mdaemon")
+_BOUNCE_SENDERS = (
+    *("mailer-daemon", "postmaster", "mail-daemon", "mailerdaemon", "mdaemon"),
+    *("mail.delivery.system", "mail.delivery.subsystem"),
+)
+_FAILURE_SUBJECT = re.compile(
+    r"^\W*(?:postmaster\W+)?(?:(?:e-?mail |mail |message |your message )?"
+    r"(?:could not be delivered|delivery (?:failure|failed|error|warning))"
+    r"|undeliver(?:ed|able)\b|non[- ]deliver(?:y|able)\b|returned (?:e-?)?mail\b|failure notice\b|failed mail\b"
+    r"|delivery (?:status )?(?:notification|failure)\b|delivery has failed\b|mail (?:system )?error\b"
+    r"|mail failure\b|warning: could not send\b|message status - undeliverable"
+    r"|kan ikke leveres\b|ikke leveret\b|meddelelsen kunne ikke leveres|unzustellbar\b|oleverbart\b)",
+    re.IGNORECASE,
+)
 
 
 def has_bounce_form(block: HeaderBlock, report_type: str, sender: str) -> bool:
     """Whether a mail has the form of a delivery report; without it the heuristics flag good mail."""
-    if report_type == "delivery-status":
+    if report_type == "delivery-status" or block.first("X-Failed-Recipients"):
         return True
     if any(value.replace(" ", "") == "<>" for value in block.all("Return-Path")):
         return True
-    if block.first("X-Failed-Recipients"):
-        return True
-    return sender.lower().partition("@")[0] in _BOUNCE_SENDERS
+    return _is_daemon(sender) or _FAILURE_SUBJECT.match(decode_words(block.first("Subject"))) is not None
+
+
+def _is_daemon(sender: str) -> bool:
+    return sender.lower().partition("@")[0].strip('"') in _BOUNCE_SENDERS
 
 
 def read_bounce(raw: bytes, block: HeaderBlock, walked: Walked, sender: str, text: str) -> tuple[Bounce | None, str]:
     """What the report says, or None when the mail is not one or reports a success; and a defect or ''."""
-    if walked.feedback:
+    if walked.feedback or walked.report_type == "disposition-notification":
         return None, ""
     original = _original_message_id(walked.originals, text)
     if walked.delivery_status:
         bounce, is_report = _from_status(walked.delivery_status, original)
         if is_report:
             return bounce, ""
-    if not has_bounce_form(block, walked.report_type, sender) or walked.report_type == "disposition-notification":
+    if not has_bounce_form(block, walked.report_type, sender):
         return None, ""
-    if block.first("Auto-Submitted").lower().startswith("auto-replied") and not walked.delivery_status:
-        return None, ""
+    if block.first("Auto-Submitted").lower().startswith("auto-replied") and not _is_daemon(sender):
+        return None, ""  # out of office: its envelope sender is empty too (RFC 3834 section 3.3)
     temporary, permanent, defect = _by_heuristics(raw)
     permanent = permanent or _addresses(block.all("X-Failed-Recipients"))
-    if not (permanent or temporary):
+    failed = _FAILURE_SUBJECT.match(decode_words(block.first("Subject"))) is not None
+    if not (permanent or temporary or (failed and _is_daemon(sender))):
         return None, defect
     status = _STATUS.search(text)
-    return Bounce(
-        permanent or temporary,
-        status[1] if status else "",
-        "failed" if permanent else "delayed",
-        "",
-        original,
-    ), defect
+    action = "delayed" if temporary and not permanent else "failed"
+    return Bounce(permanent or temporary, status[1] if status else "", action, "", original), defect
 
 
 def _from_status(reports: list[bytes], original: str) -> tuple[Bounce | None, bool]:

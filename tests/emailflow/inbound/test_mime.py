@@ -182,3 +182,24 @@ def test_a_sealed_mail_says_where_its_words_are() -> None:
     parsed = parse(mail("Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", body=b"0\x80"))
     assert [a.name for a in parsed.attachments] == ["smime.p7m"]
     assert any("smime.p7m" in defect for defect in parsed.defects)
+
+
+def test_a_bounce_that_calls_itself_auto_replied_is_a_bounce_and_an_absence_note_is_not() -> None:
+    words = "This message was created automatically. A message could not be delivered to:\r\n\r\n  kunde@example.dk\r\n"
+    exim = parse(
+        mail(
+            "From: Mail Delivery System <Mailer-Daemon@mx.example>",
+            "Subject: Mail delivery failed: returning message to sender",
+            "Auto-Submitted: auto-replied",
+            "X-Failed-Recipients: kunde@example.dk",
+            body=words,
+        )
+    )
+    assert exim.bounce is not None
+    assert exim.bounce.recipients == ("kunde@example.dk",)
+    note = mail("Subject: Out of office", "Return-Path: <>", "Auto-Submitted: auto-replied", body=words)
+    assert parse(note).bounce is None
+
+
+def test_a_customer_who_writes_about_failed_mail_sent_no_bounce() -> None:
+    assert parse(mail("Subject: Mail delivery failed", body="Min mail til jer kom retur. Kan I hjælpe?")).bounce is None
