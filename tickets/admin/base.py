@@ -96,7 +96,7 @@ class HubModelAdmin(_ModelAdmin):
         raise NotImplementedError(f"{type(self).__name__} says no service")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.scoped(user_of(request)).order_by()
+        return self.scoped(user_of(request)).order_by(*self.get_ordering(request))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
