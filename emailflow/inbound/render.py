@@ -182,10 +182,10 @@ class _Child:
     def __init__(self) -> None:
         self.served = 0
         self.process = subprocess.Popen(  # noqa: S603  our own program
-            [sys.executable, "-I", str(_PROGRAM)],
+            # Without -P the folder of the program would come first, and its files would hide modules.
+            [sys.executable, "-P", str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             cwd="/",
         )
         assert self.process.stdin is not None and self.process.stdout is not None

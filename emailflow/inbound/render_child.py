@@ -91,6 +91,7 @@ _SPACE = re.compile(r"[\s/]*")
 _ATTRIBUTE = re.compile(r"([^\s=>/\"'<]{1,100})(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]*)))?")
 _REMOTE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
 _INLINE = re.compile(r"^\s*(?:cid:|data:image/(?:png|jpeg|gif|webp);base64,)", re.IGNORECASE)
+_LINK = re.compile(r"^\s*(?:https?:|mailto:|tel:|#)", re.IGNORECASE)
 _LOADS = re.compile(r"url\s*\(|expression|@import|image-set|\\|-moz-binding|behavior", re.IGNORECASE)
 _STYLES = frozenset(
     {
@@ -248,6 +249,9 @@ def _attributes(html: str, position: int, name: str) -> tuple[int, str, int]:
 def _filter(tag: str, name: str, value: str) -> str | None:
     if name == "style":
         return None if _LOADS.search(value) else value
+    if name == "href":
+        # "data:" is an allowed scheme for the sake of images only.
+        return value if _LINK.match(value) else None
     if tag == "img" and name == "src":
         return value if _INLINE.match(value) else None
     if tag == "img" and name == "data-src":
