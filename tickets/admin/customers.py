@@ -88,6 +88,10 @@ class CustomerAdmin(HubModelAdmin):
 class ContactForm(_ContactModelForm):
     language = forms.ChoiceField(required=False, choices=[("", "As the site"), ("en", "English"), ("da", "Dansk")])
 
+    def clean_email(self) -> str:
+        """Lower case before the table's constraint is asked; the service does the same for everybody else."""
+        return str(self.cleaned_data["email"] or "").strip().lower()
+
 
 @admin.register(Contact)
 class ContactAdmin(HubModelAdmin):
