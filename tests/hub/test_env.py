@@ -130,9 +130,7 @@ def test_a_database_password_may_hold_escaped_signs(env: Env, value: Callable[[s
     )
 
 
-def test_a_relative_folder_counts_from_the_project(
-    env: Env, value: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_a_relative_folder_counts_from_the_project(env: Env, value: Callable[[str], None], tmp_path: Path) -> None:
     value("data")
     assert env.path(NAME, Path("/x")) == tmp_path / "data"
 

@@ -125,9 +125,7 @@ def refused(environment: dict[str, str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "Ctrl-C"])
-def test_it_runs_from_nothing_and_stops_without_a_trace(
-    start: Callable[..., Up], number: signal.Signals
-) -> None:
+def test_it_runs_from_nothing_and_stops_without_a_trace(start: Callable[..., Up], number: signal.Signals) -> None:
     up = start()
     up.wait_for("Hub runs at")
     assert f"http://127.0.0.1:{up.port}" in up.output()
@@ -220,9 +218,7 @@ def test_a_busy_port_is_one_line(new_installation: Installation) -> None:
         ("FIELD_ENCRYPTION_KEYS", "abc"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it(
-    new_installation: Installation, setting: str, value: str
-) -> None:
+def test_a_wrong_setting_is_one_line_that_names_it(new_installation: Installation, setting: str, value: str) -> None:
     assert refused(new_installation(**{setting: value})).startswith(f"{setting}: ")
 
 
