@@ -1,8 +1,10 @@
 """The REST API under ``/api/v1/``: the routes of both apps, the OpenAPI schema and its page."""
 
+from functools import cache
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, re_path
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.permissions import AllowAny
@@ -15,6 +17,21 @@ from tickets.api.errors import not_found
 from tickets.api.urls import urlpatterns as ticket_routes
 
 app_name = "api"
+
+
+class Schema(SpectacularAPIView):
+    """The description, made once a process: it is the same for everyone, and open to all."""
+
+    authentication_classes = ()
+
+    def _get_schema_response(self, request: Request) -> Response:
+        return Response(_described(), headers={"Content-Disposition": 'inline; filename="hub-api.yaml"'})
+
+
+@cache
+def _described() -> dict[str, Any]:
+    described: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return described
 
 
 class NoSuchAddress(APIView):
@@ -36,7 +53,7 @@ class NoSuchAddress(APIView):
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    re_path(r"^schema/?$", SpectacularAPIView.as_view(authentication_classes=()), name="schema"),
+    re_path(r"^schema/?$", Schema.as_view(), name="schema"),
     re_path(
         r"^docs/?$",
         SpectacularSwaggerSplitView.as_view(

@@ -16,7 +16,7 @@ class MessageFilter(filters.FilterSet):
     kind = filters.CharFilter(help_text="person, auto_reply, auto_generated, list, bounce, complaint or loop.")
     label = filters.CharFilter(help_text="Slug of a label.")
     ticket = IdFilter(help_text="Id of a ticket, or `none`.")
-    message_id = filters.CharFilter(help_text="The Message-ID with its angle brackets.")
+    message_id = filters.CharFilter(method="with_message_id", help_text="The Message-ID.")
     received_after = MomentFilter(field_name="received_at", lookup_expr="gte", help_text="At or after.")
     received_before = MomentFilter(field_name="received_at", lookup_expr="lt", help_text="Before.")
 
@@ -29,6 +29,9 @@ class MessageFilter(filters.FilterSet):
             return messages.filter(mailbox=int(value))
         # Asked apart: with the id the index of the mailbox gives the newest first.
         return messages.filter(mailbox__in=list(Mailbox.objects.filter(slug=value).values_list("pk", flat=True)))
+
+    def with_message_id(self, messages: QuerySet[Message], name: str, value: str) -> QuerySet[Message]:
+        return messages.filter(message_id=value if value.startswith("<") else f"<{value}>")
 
 
 class ExecutionFilter(filters.FilterSet):

@@ -53,4 +53,6 @@ def send_file(
     response["Cache-Control"] = "private, no-cache"
     response["ETag"] = f'"{etag}"'
     answer: Any = get_conditional_response(request._request, etag=f'"{etag}"', response=response)  # type: ignore[arg-type]
-    return answer or response
+    if answer is not response:
+        stream.close()
+    return answer  # type: ignore[no-any-return]

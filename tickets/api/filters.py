@@ -112,7 +112,8 @@ class LowerFilter(filters.CharFilter):
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if not value:
             return qs
-        return qs.alias(_lower=Lower(self.field_name)).filter(_lower=Lower(Value(value)))
+        same: QuerySet[Any] = qs.alias(_lower=Lower(self.field_name)).filter(_lower=Lower(Value(value)))
+        return same
 
 
 class TicketFilter(filters.FilterSet):

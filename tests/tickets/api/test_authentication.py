@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.rest import API, caller, fields_of, staff, ticket
-from tickets.models import ApiToken
+from tickets.models import ApiToken, Attachment
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +96,20 @@ def test_a_session_of_the_admin_reads_and_needs_the_csrf_token_to_write() -> Non
     browser.cookies["csrftoken"] = "a" * 32
     response = browser.post(f"{API}/tickets", body, content_type="application/json", headers={"X-CSRFToken": "a" * 32})
     assert response.status_code == 201
+
+
+@pytest.mark.parametrize("by_header", [True, False])
+def test_a_browser_form_with_a_file_and_its_csrf_token_is_taken(by_header: bool) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(staff("ada", "Agents"))
+    browser.cookies["csrftoken"] = "a" * 32
+    form = {"subject": "Printer", "attachments": SimpleUploadedFile("a.txt", b"text")}
+    if by_header:
+        response = browser.post(f"{API}/tickets", form, headers={"X-CSRFToken": "a" * 32})
+    else:
+        response = browser.post(f"{API}/tickets", {**form, "csrfmiddlewaretoken": "a" * 32})
+    assert response.status_code == 201, response.content
+    assert Attachment.objects.get().name == "a.txt"
 
 
 def test_a_read_token_reads_and_writes_nothing() -> None:

@@ -54,6 +54,12 @@ class Resource(GenericViewSet[Any]):
         check_size(request)
         super().initial(request, *args, **kwargs)
 
+    def check_permissions(self, request: Request) -> None:
+        """A method that the route does not have is 405 for everyone who has logged in, whatever their rights."""
+        if self.action is None and request.user.is_authenticated:
+            self.http_method_not_allowed(request)
+        super().check_permissions(request)
+
     def get_object(self) -> Any:
         """The row that the address names. Raises NotFound also for one that is not visible."""
         name = self.lookup_url_kwarg or self.lookup_field
