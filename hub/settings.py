@@ -23,9 +23,7 @@ FIELD_ENCRYPTION_KEYS = env.fernet_keys("FIELD_ENCRYPTION_KEYS") or _secrets.fer
 
 DEBUG = env.flag("DEBUG", False)
 SITE_URL = env.url("SITE_URL", "http://localhost:8001")
-ALLOWED_HOSTS = env.words(
-    "ALLOWED_HOSTS", [urlsplit(SITE_URL).hostname or "", "localhost", "127.0.0.1", "[::1]"]
-)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [urlsplit(SITE_URL).hostname or "", "localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [SITE_URL])
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", [])
 
@@ -161,7 +159,9 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tickets.api.parsers.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "1200/min")},
+    "DEFAULT_THROTTLE_RATES": {"user": f"{env.integer('API_RATE', 1200, minimum=1)}/min"},
+    # Who is not logged in is counted by the address of the connection: anybody can write X-Forwarded-For.
+    "NUM_PROXIES": 0,
     "EXCEPTION_HANDLER": "tickets.api.errors.exception_handler",
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -226,12 +226,8 @@ TICKET_EMAIL_INTEGRATION = env.flag("TICKET_EMAIL_INTEGRATION", True)
 EMAIL_WORKFLOWS_ENABLED = env.flag("EMAIL_WORKFLOWS_ENABLED", True)
 TICKET_AUTO_ASSIGN = env.flag("TICKET_AUTO_ASSIGN", False)
 TICKET_DEFAULT_ASSIGNEE_ID = env.integer("TICKET_DEFAULT_ASSIGNEE_ID", None)
-TICKET_DEFAULT_PRIORITY = env.choice(
-    "TICKET_DEFAULT_PRIORITY", "normal", ["low", "normal", "high", "critical"]
-)
-TICKET_STRANGER_POLICY = env.choice(
-    "TICKET_STRANGER_POLICY", "unverified", ["unverified", "new_ticket", "hold"]
-)
+TICKET_DEFAULT_PRIORITY = env.choice("TICKET_DEFAULT_PRIORITY", "normal", ["low", "normal", "high", "critical"])
+TICKET_STRANGER_POLICY = env.choice("TICKET_STRANGER_POLICY", "unverified", ["unverified", "new_ticket", "hold"])
 TICKET_TEST_API = env.flag("TICKET_TEST_API", False)
 OUTGOING_MAIL = env.choice("OUTGOING_MAIL", "send", ["send", "hold"])
 MAIL_MAX_BYTES = env.integer("MAIL_MAX_BYTES", 50 * 1024 * 1024, minimum=1024)
