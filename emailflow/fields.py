@@ -15,7 +15,7 @@ class SecretUnreadable(Exception):
     """The stored secret was encrypted with a key that FIELD_ENCRYPTION_KEYS no longer names."""
 
 
-class EncryptedTextField(models.TextField):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # a class of stubs, not of Django
     """Holds the ciphertext; ``seal`` and ``unseal`` are the only ways in and out.
 
     The plain text never becomes an attribute of a model, so that no form, log, dump or template can show it.

@@ -16,7 +16,7 @@ def message_scope(user: User, prefix: str = "") -> Q | None:
     if tickets is None:
         return None
     if user.visibility == Visibility.OWN_TEAMS:
-        teams = User.teams.through.objects.filter(user_id=user.pk).values("team_id")  # type: ignore[attr-defined]
+        teams = User.teams.through.objects.filter(user_id=user.pk).values("team_id")
         nobodys = Q(**{f"{prefix}ticket__isnull": True, f"{prefix}mailbox__team__in": teams})
         return tickets | nobodys
     return tickets

@@ -23,14 +23,14 @@ def entry(
     new: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
     """An unsaved row. ``action`` is a verb with its object: ``ticket.opened``, ``mailbox.changed``."""
-    is_row = isinstance(entity, models.Model)
+    entity_type, entity_id = (entity, None) if isinstance(entity, str) else (str(entity._meta.model_name), entity.pk)
     return AuditEntry(
         actor_type=actor.type,
         actor_id=actor.id,
         actor_name=actor.name,
         action=action,
-        entity_type=entity._meta.model_name if isinstance(entity, models.Model) else entity,
-        entity_id=entity.pk if is_row and isinstance(entity.pk, int) else None,
+        entity_type=entity_type,
+        entity_id=entity_id if isinstance(entity_id, int) else None,
         ticket_id=ticket_id,
         old_values=dict(old or {}),
         new_values=dict(new or {}),

@@ -26,7 +26,7 @@ def ticket_scope(user: User, prefix: str = "") -> Q | None:
         return None
     mine = Q(**{f"{prefix}assigned_to_user": user.pk})
     if user.visibility == Visibility.OWN_TEAMS:
-        teams = User.teams.through.objects.filter(user_id=user.pk).values("team_id")  # type: ignore[attr-defined]
+        teams = User.teams.through.objects.filter(user_id=user.pk).values("team_id")
         return mine | Q(**{f"{prefix}assigned_team__in": teams})
     return mine
 

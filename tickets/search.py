@@ -16,7 +16,7 @@ NEWEST = 5000
 
 
 @TextField.register_lookup
-class FullText(Lookup):  # type: ignore[type-arg]
+class FullText(Lookup):
     """``text__full_text="printer toner"``: all words, the last one as a prefix."""
 
     lookup_name = "full_text"

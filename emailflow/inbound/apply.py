@@ -7,11 +7,11 @@ and bisected, so that one poison mail costs a few retries, not the group.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from emailflow.inbound.filing import Filing, Placing
@@ -31,6 +31,8 @@ from tickets.errors import ServiceError
 from tickets.services.unit import UnitOfWork
 
 logger = logging.getLogger(__name__)
+
+Workflows = Callable[[], Sequence[WorkflowSpec]]
 
 
 class GroupBroken(Exception):
@@ -59,7 +61,7 @@ class Filed:
         return "; ".join(f"{one.planned.name}: {one.error}" for one in self.ran if one.error)
 
 
-def apply_works(works: Sequence[Work], *, house: House, workflows: Sequence[WorkflowSpec], token: str) -> list[Filed]:
+def apply_works(works: Sequence[Work], *, house: House, workflows: Workflows, token: str) -> list[Filed]:
     """One transaction for all mails. Locks messages, then tickets by id, then what the unit of work locks.
 
     Raises LeaseLost, GroupBroken (more than one mail), IntegrityError when another worker files the same mail
@@ -78,7 +80,7 @@ def apply_works(works: Sequence[Work], *, house: House, workflows: Sequence[Work
     return filed
 
 
-def _file(work: Work, filing: Filing, workflows: Sequence[WorkflowSpec], *, alone: bool) -> Filed:
+def _file(work: Work, filing: Filing, workflows: Workflows, *, alone: bool) -> Filed:
     assert work.facts is not None
     work.ticket = None
     context = ApplyContext(facts=work.facts, filing=filing, actor=Actor.of_mail(work.message.pk))
@@ -102,7 +104,7 @@ def _run(
     plan: Plan,
     context: ApplyContext,
     filing: Filing,
-    workflows: Sequence[WorkflowSpec],
+    workflows: Workflows,
     *,
     alone: bool,
 ) -> list[Ran]:
@@ -114,8 +116,8 @@ def _run(
         ran.append(one)
         if one.error and plan.stopped_by == planned.name and planned.fired and not planned.error:
             # A rule that failed does not end the run: the mail would be nobody's.
-            later = _after(planned, workflows)
-            ran += _run(work, decide(context.facts, later, work.done), context, filing, later, alone=alone)
+            later = _after(planned, workflows())
+            ran += _run(work, decide(context.facts, later, work.done), context, filing, workflows, alone=alone)
             break
     return ran
 
@@ -142,13 +144,18 @@ def _run_one(planned: PlannedWorkflow, context: ApplyContext, filing: Filing, *,
                 _carry_out(planned, context, ran)
         else:
             _carry_out(planned, context, ran)
-    except (StepError, ServiceError) as error:
+    except (DatabaseError, OSError):
+        raise  # trouble of the machine, not of the rule: the mail waits
+    except Exception as error:  # noqa: BLE001  an action of another app may raise anything: it is that rule's failure
         if not alone:
             raise GroupBroken(f"mail {context.facts.message_pk}: {planned.name}: {error}") from error
         filing.unit.cut(mark)
         (context.ticket, context.ignored, placing.opened, placing.linked, placing.filed_on) = before
-        ran.error, ran.results = str(error), []
-        logger.warning("mail %s: rule %r failed: %s", context.facts.message_pk, planned.name, error)
+        known = isinstance(error, StepError | ServiceError)
+        ran.error, ran.results = str(error) if known else f"{type(error).__name__}: {error}", []
+        logger.warning(
+            "mail %s: rule %r failed: %s", context.facts.message_pk, planned.name, ran.error, exc_info=not known
+        )
     ran.seconds = time.monotonic() - started
     return ran
 

@@ -2,13 +2,14 @@
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
 
-from emailflow.models import Mailbox
+from emailflow.models import Label, Mailbox
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -18,17 +19,22 @@ class House:
     mailboxes: dict[int, Mailbox]
     addresses: frozenset[str]  # all that deliver to us, lower case
     domains: frozenset[str]  # behind the @ of our own Message-IDs
+    labels_off: frozenset[str]  # labels that staff have switched off
 
 
 _lock = threading.Lock()
 _kept: tuple[float, House] | None = None
 
 
-def our_house() -> House:
-    """At most one statement a second. Inside a transaction it is read anew and not kept."""
+def our_house(needed: Collection[int] = ()) -> House:
+    """At most two statements a second, unless a mailbox of ``needed`` is younger than the last look.
+
+    Inside a transaction it is read anew and not kept.
+    """
     global _kept
     kept = _kept
-    if kept and not connection.in_atomic_block and time.monotonic() - kept[0] < SECONDS_BETWEEN_LOOKS:
+    fresh = kept and not connection.in_atomic_block and time.monotonic() - kept[0] < SECONDS_BETWEEN_LOOKS
+    if kept and fresh and kept[1].mailboxes.keys() >= set(needed):
         return kept[1]
     looked_at = time.monotonic()
     house = _read()
@@ -54,4 +60,9 @@ def _read() -> House:
         if str(address).strip()
     }
     domains = {address.rpartition("@")[2] for address in addresses}
-    return House(mailboxes, frozenset(addresses), frozenset(domains | {urlsplit(settings.SITE_URL).hostname or ""}))
+    return House(
+        mailboxes=mailboxes,
+        addresses=frozenset(addresses),
+        domains=frozenset(domains | {urlsplit(settings.SITE_URL).hostname or ""}),
+        labels_off=frozenset(Label.objects.filter(enabled=False).values_list("slug", flat=True)),
+    )

@@ -7,6 +7,8 @@ parcel services reuse Message-IDs, and a stranger may race with a copied one.
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from emailflow.inbound.work import Work
 from emailflow.mail import ParsedMail, Verdict
@@ -39,28 +41,51 @@ def _folded(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def find_duplicates(works: Sequence[Work], read_mail: Callable[[Message], ParsedMail | None]) -> None:
-    """Fill in ``identity`` and ``duplicate_of``. One SELECT; the first mail is read again only on a hit."""
+ReadMail = Callable[[Message], ParsedMail | None]
+
+
+def find_duplicates(works: Sequence[Work], read_mail: ReadMail) -> None:
+    """Fill in ``identity``, ``duplicate_of``, ``twin``. One SELECT; the first mail is read again only on a hit."""
     for work in works:
         work.identity = identity_of(work.mail, work.message.sha256)
         work.duplicate_of, work.twin = None, None
-    ours = {work.message.pk: work for work in works}
-    first: dict[str, Message] = {}
-    for row in Message.objects.filter(identity__in={work.identity for work in works}).exclude(pk__in=ours):
-        first[row.identity or ""] = row
+    ours = {work.message.pk for work in works}
+    known = Message.objects.filter(identity__in={work.identity for work in works}).exclude(pk__in=ours)
+    first = {row.identity: row for row in known}
     here: dict[str, Work] = {}
     for work in works:
-        other = first.get(work.identity)
-        twin = here.get(work.identity)
-        if other is not None:
-            if _same(work, other, lambda row=other: read_mail(row)):
-                work.duplicate_of = other
-        elif twin is not None and _same(work, twin.message, lambda mail=twin.mail: mail, twin):
-            work.duplicate_of, work.twin = twin.message, twin
-        if work.duplicate_of is not None or other is not None or twin is not None:
-            work.identity = _mixed(work)
-        else:
+        other, twin = first.get(work.identity), here.get(work.identity)
+        if other is None and twin is None:
             here[work.identity] = work
+            continue
+        if other is not None and _repeats(work, _of_row(other), partial(read_mail, other)):
+            work.duplicate_of = other
+        elif other is None and twin is not None and _repeats(work, _of_work(twin), partial(_mail_of, twin)):
+            work.duplicate_of, work.twin = twin.message, twin
+        work.identity = _mixed(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """What is compared of the mail that came first."""
+
+    subject: str
+    text_sha256: str
+    attachments_sha256: str
+    verdict: Verdict
+
+
+def _of_row(row: Message) -> _First:
+    verdict = Verdict(row.sender_verdict or Verdict.NONE)
+    return _First(row.subject, row.text_sha256, row.attachments_sha256, verdict)
+
+
+def _mail_of(work: Work) -> ParsedMail:
+    return work.mail
+
+
+def _of_work(work: Work) -> _First:
+    return _First(work.mail.subject, work.text_sha256, work.attachments_sha256, work.verdict)
 
 
 def _mixed(work: Work) -> str:
@@ -69,15 +94,12 @@ def _mixed(work: Work) -> str:
     return hashlib.sha256(f"{plain}\0{work.message.sha256}\0{mailbox}".encode()).hexdigest()
 
 
-def _same(work: Work, other: Message, read: Callable[[], ParsedMail | None], twin: Work | None = None) -> bool:
-    subject = twin.mail.subject if twin else other.subject
-    attachments = twin.attachments_sha256 if twin else other.attachments_sha256
-    verdict = twin.verdict if twin else Verdict(other.sender_verdict or Verdict.NONE)
-    if work.mail.subject != subject or work.attachments_sha256 != attachments:
+def _repeats(work: Work, first: _First, read: Callable[[], ParsedMail | None]) -> bool:
+    if work.mail.subject != first.subject or work.attachments_sha256 != first.attachments_sha256:
         return False
-    if _BELIEF[verdict] < _BELIEF[work.verdict]:
+    if _BELIEF[first.verdict] < _BELIEF[work.verdict]:
         return False
-    if work.text_sha256 == (twin.text_sha256 if twin else other.text_sha256):
+    if work.text_sha256 == first.text_sha256:
         return True
     mail = read()
     return mail is not None and _nearly(_folded(work.mail.text), _folded(mail.text))

@@ -71,7 +71,7 @@ class People:
             found = Contact(email=person.key, name=person.name[:200], customer_id=self._customers.get(domain))
             self._contacts[person.key] = found
             unit.contact(found)
-            unit.on_cut(lambda: self._contacts.pop(person.key) and None)
+            unit.on_cut(lambda: self._contacts.pop(person.key))
         return found
 
     def others_of(self, work: Work, house: House) -> list[Address]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from django.conf import settings
 
-from emailflow.classify.base import Classifier
+from emailflow.classify.base import Classification, Classifier
 from emailflow.classify.keywords import KeywordClassifier
 from emailflow.inbound import hints, raw
 from emailflow.inbound.authenticate import authenticate
@@ -74,7 +74,10 @@ def compare_mails(works: Sequence[Work], house: House) -> None:
 def classify_mails(works: Sequence[Work], house: House) -> None:
     """A label with its reasons, and what the words say of tags and priority."""
     for work in works:
-        work.classification = _classifier.classify(work.mail, work.kind)
+        found = _classifier.classify(work.mail, work.kind)
+        if found.label in house.labels_off:
+            found = Classification("general", 0.0, (f"the label {found.label} is switched off",))
+        work.classification = found
         work.tags = tuple(hints.hashtags(work.mail.reply_text or work.mail.text))
         work.priority, work.priority_reason = hints.priority(work.mail.subject, work.tags)
 
@@ -124,7 +127,7 @@ def process_due(limit: int = GROUP) -> int:
 
 def process_claim(claim: Claim) -> int:
     if claim.messages:
-        settle(claim, prepare=prepare, house=our_house(), workflows=load_workflows())
+        settle(claim, prepare=prepare, house=_house_of(claim.messages), workflows=load_workflows)
     return len(claim.messages)
 
 
@@ -151,13 +154,16 @@ def process_by_hand(claim: Claim, actor: Actor) -> None:
             work.plan, work.duplicate_of, work.twin, work.wait_for = Plan((opening,)), None, None, None
         return works
 
-    settle(claim, prepare=prepare_by_hand, house=our_house(), workflows=())
+    settle(claim, prepare=prepare_by_hand, house=_house_of(claim.messages), workflows=tuple)
 
 
 def dry_run(message: Message) -> Work:
     """What today's rules would do with a mail. Writes nothing, takes no number."""
-    house = our_house()
-    return prepare([message], house)[0]
+    return prepare([message], _house_of([message]))[0]
+
+
+def _house_of(messages: Sequence[Message]) -> House:
+    return our_house({message.mailbox_id for message in messages})
 
 
 def _find_done(works: Sequence[Work]) -> None:

@@ -12,14 +12,14 @@ from datetime import timedelta
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from emailflow.inbound.apply import GroupBroken, apply_works
+from emailflow.inbound.apply import GroupBroken, Workflows, apply_works
 from emailflow.inbound.claim import MAX_ATTEMPTS, Claim
 from emailflow.inbound.house import House
 from emailflow.inbound.thread import in_order
 from emailflow.inbound.work import Work
 from emailflow.inbound.writeback import LeaseLost, write_back
 from emailflow.models import Message, State
-from emailflow.workflow.base import StepError, WorkflowSpec
+from emailflow.workflow.base import StepError
 from tickets import blobs
 from tickets.errors import ServiceError
 
@@ -31,13 +31,13 @@ TROUBLE = timedelta(seconds=60)
 Prepare = Callable[[Sequence[Message], House], list[Work]]
 
 
-def settle(claim: Claim, *, prepare: Prepare, house: House, workflows: Sequence[WorkflowSpec]) -> None:
+def settle(claim: Claim, *, prepare: Prepare, house: House, workflows: Workflows) -> None:
     """Prepare and apply all mails of a claim. Raises nothing about a mail."""
     _Settling(claim.token, prepare, house, workflows).run(claim)
 
 
 class _Settling:
-    def __init__(self, token: str, prepare: Prepare, house: House, workflows: Sequence[WorkflowSpec]) -> None:
+    def __init__(self, token: str, prepare: Prepare, house: House, workflows: Workflows) -> None:
         self.token = token
         self.prepare = prepare
         self.house = house

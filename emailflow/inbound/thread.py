@@ -35,14 +35,25 @@ def own_key(message_pk: int) -> str:
 
 
 def find_threads(works: Sequence[Work]) -> None:
-    """Fill in ``signals``, ``own_ticket_id``, ``parent`` and ``wait_for``. At most three statements a group."""
+    """Fill in ``signals``, ``own_ticket_id``, ``parent`` and ``wait_for``. Two statements, four for stray replies."""
+    _look_up(works)
+    lost = [work for work in works if not work.signals and work.own_ticket_id is None]
+    strays = [work for work in lost if nearest_first(work.mail)]
+    if not strays:
+        return
+    _find_parents(works, strays)
+    # Closes the race with a worker that files the original between the two looks: what was not in the log at
+    # the first look and is not unfinished now is in the log by now, if it came at all.
+    _look_up([work for work in strays if work.parent is None and work.wait_for is None])
+
+
+def _look_up(works: Sequence[Work]) -> None:
     marks = {work.message.pk: marks_of(work.mail) for work in works}
     logged, own = _logged(works, marks)
     tickets = _tickets(mark.key for each in marks.values() for mark in each if mark.rank != 4)
     for work in works:
         work.own_ticket_id, work.own_is_reply = own.get(own_key(work.message.pk), (None, False))
         work.signals = tuple(_named(marks[work.message.pk], logged, tickets))
-    _find_parents(works)
 
 
 def marks_of(mail: ParsedMail) -> list[Mark]:
@@ -115,11 +126,8 @@ def _named(marks: Sequence[Mark], logged: dict[str, tuple[int, str]], tickets: d
             yield Signal(mark.rank, mark.name, mark.value, tickets[mark.key], mark.key)
 
 
-def _find_parents(works: Sequence[Work]) -> None:
+def _find_parents(works: Sequence[Work], lost: Sequence[Work]) -> None:
     """A reply may come before, or together with, the mail that it answers."""
-    lost = [work for work in works if not work.signals and work.own_ticket_id is None]
-    if not lost:
-        return
     here = {work.mail.message_id: work for work in works if work.mail.message_id}
     missing: dict[str, list[Work]] = {}
     for work in lost:

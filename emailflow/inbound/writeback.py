@@ -26,7 +26,7 @@ def write_back(rows: Mapping[int, Mapping[str, Any]], *, token: str) -> None:
     columns = list(next(iter(rows.values())))
     fields = [Message._meta.pk, *(Message._meta.get_field(column) for column in columns)]
     assert all(field is not None for field in fields)
-    casts = [f"%s::{field.db_type(connection)}" for field in fields]  # type: ignore[union-attr]
+    casts = [f"%s::{field.db_type(connection)}" for field in fields]
     if connection.vendor == "postgresql":
         casts = [cast.replace("bigserial", "bigint").split(" GENERATED")[0] for cast in casts]
     else:

@@ -46,9 +46,7 @@ def test_stranger_does_not_reopen_or_answer_for_the_customer(deliver: Deliver, t
     assert ticket.status == Status.WAITING_CUSTOMER
 
 
-def test_stranger_on_a_closed_ticket_opens_a_new_one_so_that_somebody_sees_it(
-    deliver: Deliver, ticket: Ticket
-) -> None:
+def test_stranger_on_a_closed_ticket_opens_a_new_one_so_that_somebody_sees_it(deliver: Deliver, ticket: Ticket) -> None:
     Ticket.objects.update(status=Status.CLOSED, closed_at=timezone.now())
 
     message = follow_up(deliver, ticket, sender=STRANGER)
@@ -125,9 +123,7 @@ def test_customer_that_staff_set_on_the_ticket_invites_nobody(deliver: Deliver, 
 
 
 @pytest.mark.parametrize(("state", "unverified"), [("confirmed", False), ("pending", True), ("refused", True)])
-def test_only_confirmed_participants_take_part(
-    deliver: Deliver, ticket: Ticket, state: str, unverified: bool
-) -> None:
+def test_only_confirmed_participants_take_part(deliver: Deliver, ticket: Ticket, state: str, unverified: bool) -> None:
     Participant.objects.create(
         ticket=ticket, address="eve@elsewhere.example", role="cc", state=state, created_at=timezone.now()
     )

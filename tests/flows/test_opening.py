@@ -174,7 +174,9 @@ def test_too_large_mail_is_kept_and_shown_as_too_large(deliver: Deliver, setting
 
 
 def test_texts_of_a_mail_can_be_found(deliver: Deliver) -> None:
-    ticket = ticket_of(deliver(mail("Skærmen på kontoret blinker", subject="Monitor", files={"faktura.pdf": b"%PDF-1"})))
+    ticket = ticket_of(
+        deliver(mail("Skærmen på kontoret blinker", subject="Monitor", files={"faktura.pdf": b"%PDF-1"}))
+    )
     deliver(mail("Noget andet", subject="Andet"))
 
     for words in ("blinker", "skærmen kontoret", "Moni", "faktura", ticket.ticket_number, "blink"):

@@ -88,9 +88,7 @@ def test_forged_token_threads_nothing(deliver: Deliver, ticket: Ticket, where: s
     assert message.outcome == Outcome.TICKET_CREATED
 
 
-def test_old_token_keys_still_verify(
-    deliver: Deliver, ticket: Ticket, settings: pytest.FixtureRequest
-) -> None:
+def test_old_token_keys_still_verify(deliver: Deliver, ticket: Ticket, settings: pytest.FixtureRequest) -> None:
     token = tokens.thread_token(ticket.ticket_number)
     settings.TOKEN_KEYS = ["a-new-key", *settings.TOKEN_KEYS]  # type: ignore[attr-defined]
 

@@ -45,7 +45,7 @@ class Team(models.Model):
         return self.name
 
 
-class ApiToken(AbstractAuthToken):
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types
     """A token of the REST API. Only its hash is kept; the text is shown once, when it is made."""
 
     name = models.TextField(default="", blank=True)

@@ -29,7 +29,7 @@ def save_customer(*, actor: Actor, customer: Customer, domains: Sequence[str] | 
     # Customer, domains and audit row together: a refused domain leaves no half customer behind.
     with transaction.atomic():
         is_new = customer.pk is None
-        old = {} if is_new else Customer.objects.filter(pk=customer.pk).values("name").first() or {}
+        old = None if is_new else Customer.objects.filter(pk=customer.pk).values("name").first()
         customer.name = customer.name.strip()
         customer.save()
         if wanted is not None:

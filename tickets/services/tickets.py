@@ -299,7 +299,7 @@ def _text(field: str) -> Callable[[Any], str]:
 def _row(model: type[models.Model], field: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if value is None or isinstance(value, model):
-            if field == "assigned_to_user":
+            if isinstance(value, User):
                 _check_assignee(value)
             return value
         found = model._default_manager.filter(pk=value).first() if isinstance(value, int) else None

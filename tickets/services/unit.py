@@ -34,7 +34,7 @@ class UnitOfWork:
     """See the module. Not thread-safe; lives as long as one transaction."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
         self._contacts: list[Contact] = []
         self._opened: list[Ticket] = []
         self._changed: dict[int, tuple[Ticket, set[str]]] = {}
@@ -54,7 +54,7 @@ class UnitOfWork:
 
     def _append(self, rows: list[Any], row: Any) -> None:
         rows.append(row)
-        self._undo.append(lambda: rows.pop() and None)
+        self._undo.append(rows.pop)
 
     def contact(self, contact: Contact) -> None:
         """Somebody who writes for the first time; one that another worker makes meanwhile is taken instead."""
@@ -67,9 +67,8 @@ class UnitOfWork:
     def change(self, ticket: Ticket, values: Mapping[str, Any]) -> None:
         """Set fields of a ticket: one that the caller has locked, or one opened in this unit."""
         before = {name: getattr(ticket, name) for name in values}
-        for name, value in values.items():
-            setattr(ticket, name, value)
-        self._undo.append(lambda: [setattr(ticket, name, value) for name, value in before.items()] and None)
+        _set(ticket, values)
+        self._undo.append(lambda: _set(ticket, before))
         if ticket.pk is None:
             return
         fields = self._changed.setdefault(ticket.pk, (ticket, set()))[1]
@@ -94,7 +93,7 @@ class UnitOfWork:
     def audit(self, *, actor: Actor, action: str, entity: models.Model, ticket: Ticket, **values: Any) -> None:
         self.add_late(lambda: audit.entry(actor=actor, action=action, entity=entity, ticket_id=ticket.pk, **values))
 
-    def on_cut(self, undo: Callable[[], None]) -> None:
+    def on_cut(self, undo: Callable[[], object]) -> None:
         """Something outside that must be undone together with what is added now."""
         self._undo.append(undo)
 
@@ -169,6 +168,11 @@ class UnitOfWork:
         # A participant, tag or log row that is there already keeps its state: refused stays refused.
         quiet = model in (Participant, TicketTag)
         model._default_manager.bulk_create(rows, ignore_conflicts=quiet)
+
+
+def _set(ticket: Ticket, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(ticket, name, value)
 
 
 _ORDER: tuple[type[models.Model], ...] = (
