@@ -43,7 +43,8 @@ class Address:
 
     @property
     def domain(self) -> str:
-        return self.key.rpartition("@")[2]
+        _, at, domain = self.key.rpartition("@")
+        return domain if at else ""
 
     def __str__(self) -> str:
         return f"{self.name} <{self.address}>" if self.name else self.address

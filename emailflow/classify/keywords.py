@@ -84,10 +84,7 @@ def _is_discussion(mail: ParsedMail) -> bool:
     return bool(
         mail.in_reply_to
         or mail.references
-        or any(
-            mail.header(name)
-            for name in ("List-Post", "X-Google-Group-Id", "X-BeenThere", "X-Mailman-Version")
-        )
+        or any(mail.header(name) for name in ("List-Post", "X-Google-Group-Id", "X-BeenThere", "X-Mailman-Version"))
     )
 
 

@@ -59,9 +59,7 @@ SUPPORT = (
         r"(?:kan|kunne) (?:jeg |vi |han |hun |de |man )?(?:heller |stadig |pludselig |desværre )?ikke (?:længere |få |komme )?"
         r"(?:logge|få adgang|forbinde|åbne|printe|sende|modtage|finde|se|bruge|installere|hente|komme|ind|på)",
     ),
-    _phrase(
-        0.45, r"help (?:with|me|us|needed|desk|please)|please help|hjælp (?:til|med|mig|os|ønskes|søges)"
-    ),
+    _phrase(0.45, r"help (?:with|me|us|needed|desk|please)|please help|hjælp (?:til|med|mig|os|ønskes|søges)"),
     _phrase(0.4, r"help|hjælp", subject_only=True),
     _phrase(
         0.35,
@@ -71,9 +69,7 @@ SUPPORT = (
         0.35,
         r"(?:et |en |har |får |med |følgende |ukendt )(?:\w+ )?(?:problem|fejl|nedbrud|fejlmeddelelse|driftsforstyrrelse)(?:er)?",
     ),
-    _phrase(
-        0.35, r"(?:issue|problem|error|outage|trouble|fejl|nedbrud|driftsstop|supportsag)", subject_only=True
-    ),
+    _phrase(0.35, r"(?:issue|problem|error|outage|trouble|fejl|nedbrud|driftsstop|supportsag)", subject_only=True),
     _phrase(0.7, r"(?:reset|forgot(?:ten)?|change|recover) (?:my |the |a |our )?(?:password|passcode|pin)"),
     _phrase(
         0.7,
@@ -206,9 +202,7 @@ SPAM = (
         0.55,
         r"(?:casino|lottery|sweepstakes|you(?:['’]ve| have) (?:won|been (?:selected|chosen))|claim your (?:prize|reward)|winning (?:number|ticket))",
     ),
-    _phrase(
-        0.55, r"(?:lose (?:weight|\d+ (?:pounds|lbs))|weight loss|burn fat|anti[ -]aging|diet pill|wrinkles?)"
-    ),
+    _phrase(0.55, r"(?:lose (?:weight|\d+ (?:pounds|lbs))|weight loss|burn fat|anti[ -]aging|diet pill|wrinkles?)"),
     _phrase(
         0.55,
         r"(?:free (?:trial|sample|report|gift|vacation|membership|access|quote|information|tape|video)|absolutely free|totally free)",
@@ -217,9 +211,7 @@ SPAM = (
         0.55,
         r"(?:adults? only|over 18|must be (?:18|21)|teens?|horny|naked|nude|sexy? (?:girls|women|singles))",
     ),
-    _phrase(
-        0.48, r"(?:dear (?:friend|sir/madam|sir or madam|homeowner|beloved)|greetings of the day|attn:? ?sir)"
-    ),
+    _phrase(0.48, r"(?:dear (?:friend|sir/madam|sir or madam|homeowner|beloved)|greetings of the day|attn:? ?sir)"),
     _phrase(
         0.48,
         r"(?:penny stock|hot stock|stock alert|investment opportunity|strong buy|otc ?bb|forward[ -]looking statements)",

@@ -1,7 +1,7 @@
 """What a mail is about, from its form and its words; a good mail is never called spam."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emailflow.classify.base import Classification
@@ -110,6 +110,7 @@ def test_words_in_a_quote_count_for_nothing() -> None:
     assert _classify("Re: x", "Tak.\n> Our server is down. Can you help?").label == "general"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=500), st.sampled_from(list(Kind)))
 def test_any_mail_gets_a_known_label_and_a_reason(subject: str, text: str, kind: Kind) -> None:
     result = classify(ParsedMail(subject=subject, text=text), kind)

@@ -1,7 +1,7 @@
 """Tags and priority are what the sender wrote into the new text, and nothing else."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emailflow.inbound.hints import hashtags, priority
@@ -32,6 +32,7 @@ def test_tags_of_the_new_text(text: str, expected: tuple[str, ...]) -> None:
     assert hashtags(text) == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=500))
 def test_any_text_gives_at_most_ten_clean_tags(text: str) -> None:
     tags = hashtags(text)
@@ -44,6 +45,7 @@ def test_any_text_gives_at_most_ten_clean_tags(text: str) -> None:
         assert not any(char.isspace() or char == "#" for char in tag)
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"[g-zæøå][a-zæøå0-9]{2,10}", fullmatch=True), max_size=10, unique=True))
 def test_written_tags_come_back_in_their_order(words: list[str]) -> None:
     assert hashtags("tekst " + " ".join(f"#{word}" for word in words)) == tuple(words)
@@ -81,11 +83,13 @@ def test_priority_is_the_highest_level_that_is_named(subject: str, tags: tuple[s
     assert reason
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.lists(st.text(max_size=20), max_size=5))
 def test_any_subject_gives_a_level_or_none(subject: str, tags: list[str]) -> None:
     assert priority(subject, tags)[0] in {None, "low", "high", "critical"}
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["urgent", "kritisk", "nede"]), st.sampled_from(["info", "high", "lav"]), st.booleans())
 def test_the_highest_level_wins_wherever_it_stands(critical: str, other: str, first: bool) -> None:
     words = (critical, other) if first else (other, critical)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emailflow.inbound.parse import parse
@@ -11,6 +11,7 @@ from emailflow.mail import Address, ParsedMail
 from tests.emailflow.inbound.mails import HTML, PLAIN, mail, multipart
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2_000))
 def test_any_bytes_give_a_mail(raw: bytes) -> None:
     parsed = parse(raw)
@@ -18,6 +19,7 @@ def test_any_bytes_give_a_mail(raw: bytes) -> None:
     assert parsed.size == len(raw)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([b"Subject", b"From", b"To", b"Date", b"Content-Type", b"References", b"Content-Disposition"]),
     st.binary(max_size=300),
@@ -35,6 +37,7 @@ def test_any_header_and_body_give_a_mail_that_a_database_accepts(name: bytes, va
 _WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(_WORDS, min_size=1, max_size=6), st.lists(_WORDS, min_size=1, max_size=20))
 def test_a_built_mail_comes_back_as_it_was(subject: list[str], words: list[str]) -> None:
     from email.header import Header
