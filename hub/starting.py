@@ -14,7 +14,10 @@ from typing import IO
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 
+from tickets.actors import Actor
+from tickets.errors import ServiceError
 from tickets.models import User
+from tickets.services.staff import save_user
 
 
 class CannotStart(Exception):
@@ -102,9 +105,17 @@ def make_first_user() -> tuple[str, str] | None:
             f"There is no administrator, and {name} is the name of another user; "
             "set DJANGO_SUPERUSER_USERNAME to a free name"
         )
-    User.objects.create_superuser(
-        username=name, email=os.environ.get("DJANGO_SUPERUSER_EMAIL") or "", password=password
+    user = User(
+        username=name,
+        email=os.environ.get("DJANGO_SUPERUSER_EMAIL") or "",
+        is_staff=True,
+        is_superuser=True,
     )
+    user.set_password(password)
+    try:
+        save_user(actor=Actor.of_system("up"), user=user)
+    except ServiceError as error:
+        raise CannotStart(f"DJANGO_SUPERUSER_{error.field.upper()}: {error.message}") from None
     return None if given else (name, password)
 
 

@@ -268,3 +268,44 @@ def test_the_command_line_of_the_worker_stops_at_a_wrong_setting_with_one_line(
     )
     assert done.returncode == 1
     assert [line[:15] for line in (done.stdout + done.stderr).splitlines()] == ["MAIL_MAX_BYTES:"]
+
+
+def test_the_demo_sends_nothing_and_turns_a_dropped_mail_into_a_ticket(start: Callable[..., Up]) -> None:
+    up = start("--demo", OUTGOING_MAIL="send")
+    up.wait_for("drop folder: ")
+    assert "44 demo mails" in up.output()
+    folder = Path(up.environment["DATA_DIR"]) / "drop" / "new"
+    mail = "From: Eva <eva@ny-kunde.example>\r\nSubject: Skal blive til en sag\r\n\r\nHej\r\n"
+    (folder / "mail.eml").write_text(mail)
+    code = (
+        "from django.conf import settings; from tickets.models import Ticket; "
+        "print(settings.OUTGOING_MAIL, Ticket.objects.filter(subject='Skal blive til en sag').count())"
+    )
+
+    def asked() -> str:
+        environment = psutil.Process(up.leader("gunicorn").pid).environ()
+        return subprocess.run(
+            [sys.executable, "manage.py", "shell", "-v", "0", "-c", code],
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    until(lambda: asked() == "hold 1", 30, up.output)
+    assert up.end() == 0
+
+
+def test_an_unusable_name_of_the_administrator_is_one_line(new_installation: Installation) -> None:
+    environment = new_installation(DJANGO_SUPERUSER_USERNAME="not a name!")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "up", "--port", str(free_port())],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("DJANGO_SUPERUSER_USERNAME: ")
+    assert len(done.stderr.splitlines()) == 1
