@@ -172,7 +172,12 @@ MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False, "TOKEN_MODEL": "tickets.ApiToken"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Hub API",
-    "DESCRIPTION": "Tickets, conversations, customers and the mail ledger of Hub.",
+    "DESCRIPTION": (
+        "Tickets, conversations, customers and the mail ledger of Hub.\n\n"
+        "Log in with `Authorization: Token <token>`. A slash at the end of an address is optional. A list is "
+        "`{next, results}`: follow `next` until it is null. Every error is `{detail, errors}`, and `errors` names "
+        "the fields. An unknown parameter or field is an error."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -29,6 +29,15 @@ class TooLarge(exceptions.APIException):
     default_code = "too_large"
 
 
+class LengthMissing(exceptions.APIException):
+    """A body in chunks without a Content-Length, which would be read as empty (RFC 9110, 15.5.12)."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "Send the body with a Content-Length, not in chunks."
+    default_code = "length_required"
+    field = "Content-Length"
+
+
 def field_error(field: str, message: str) -> exceptions.ValidationError:
     """A 400 that names ``field``."""
     return exceptions.ValidationError({field: [message]})

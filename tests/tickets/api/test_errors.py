@@ -146,6 +146,14 @@ def test_a_body_above_the_limit_is_413(agent: APIClient, settings: Any) -> None:
     assert fields_of(response) == ["body"]
 
 
+def test_a_body_in_chunks_is_411_and_not_taken_for_an_empty_one(agent: APIClient) -> None:
+    response = agent.generic(
+        "POST", f"{API}/tickets", b"", content_type="application/json", headers={"Transfer-Encoding": "chunked"}
+    )
+    assert response.status_code == 411
+    assert fields_of(response) == ["Content-Length"]
+
+
 def test_too_many_form_fields_are_an_error_of_the_caller(agent: APIClient, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 5
     body = {"subject": "x", "tags": ["a-tag"] * 10}

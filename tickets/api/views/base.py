@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from tickets.actors import Actor
-from tickets.api.errors import TooLarge, not_found
+from tickets.api.errors import LengthMissing, TooLarge, not_found
 from tickets.api.filters import refuse_unknown_parameters
 from tickets.api.pagination import KeysetPagination, Sorts
 from tickets.models import User
@@ -96,7 +96,9 @@ class ListAndDetail(Resource):
 
 
 def check_size(request: Request) -> None:
-    """Refuse a body by its announced length before a byte of it is read. Raises TooLarge (413)."""
+    """Refuse a body by its announced length before a byte of it is read. Raises TooLarge, LengthMissing."""
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        raise LengthMissing
     with_files = (request.content_type or "").startswith("multipart/")
     limit = settings.MAIL_MAX_BYTES if with_files else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     try:
