@@ -28,6 +28,11 @@ _PLACE = {"protocol", "host", "username", "folder", "path"}
 _FETCH = {"start_policy", "start_days"}
 
 
+def _was_read(mailbox: Mailbox) -> bool:
+    """Whether something has been read: before that, there is no place to leave."""
+    return mailbox.pk is not None and MailboxCursor.objects.filter(mailbox=mailbox.pk).exists()
+
+
 class MailboxForm(_MailboxModelForm):
     new_secret = forms.CharField(
         label="Password",
@@ -61,8 +66,9 @@ class MailboxForm(_MailboxModelForm):
 
     def clean(self) -> Any:
         cleaned = super().clean()
-        moved = self.instance.pk and _PLACE & set(self.changed_data)
-        if moved and not _FETCH & set(self.changed_data) and not self.cleaned_data.get("fetch_confirmed"):
+        changed = set(self.changed_data)
+        answered = _FETCH & changed or self.cleaned_data.get("fetch_confirmed")
+        if _PLACE & changed and not answered and _was_read(self.instance):
             self.add_error(
                 "start_policy",
                 "The mail now comes from another place. Say what to fetch from it, then confirm it below.",
@@ -101,7 +107,7 @@ class MailboxAdmin(HubModelAdmin):
             first = {"fields": (("name", "slug"), "enabled", ("condition", "last_success"), "trouble")}
         server = ("protocol", ("host", "port", "security"), ("username", "new_secret"), "folder", "path")
         fetch: tuple[Any, ...] = (("start_policy", "start_days"),)
-        if obj is not None and MailboxCursor.objects.filter(mailbox=obj.pk).exists():
+        if obj is not None and _was_read(obj):
             fetch = (*fetch, "fetch_confirmed")
         timing = (("interval", "silent_after"), ("after_read", "move_to"))
         return [

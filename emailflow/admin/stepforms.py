@@ -62,6 +62,8 @@ class StepForm(_ModelForm):
             initial=self.instance.params if slug == stored else None,
             use_required_attribute=False,
         )
+        if slug != stored:
+            _as_untouched(form)
         for field in form.fields.values():
             if isinstance(field.widget, forms.TextInput | forms.EmailInput):
                 field.widget.attrs.setdefault("class", "vTextField")
@@ -106,6 +108,13 @@ class StepForm(_ModelForm):
     def place(self) -> int:
         position = self.cleaned_data.get("position")
         return LAST if position is None else int(position)
+
+
+def _as_untouched(form: forms.Form) -> None:
+    """A list without an empty line sends its first one: that alone is no change by a person."""
+    for name, field in form.fields.items():
+        if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.MultipleChoiceField):
+            form.initial.setdefault(name, next((value for value, _ in field.choices), None))
 
 
 class StepFormSet(_FormSet):

@@ -158,6 +158,14 @@ class HubModelAdmin(_ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} says no service")
 
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        """The stock view; what a service refuses to remove is told on the row's page."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ServiceError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(self.page_of(self.row_or_404(request, object_id)))
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """The stock "delete selected" writes past the services."""
         actions = super().get_actions(request)

@@ -1,0 +1,162 @@
+"""Mailboxes in the admin: a form that keeps its secret, and two buttons that answer in words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emailflow.fields import unseal
+from emailflow.models import Mailbox, MailboxCursor, Message, Protocol
+from emailflow.services.mailboxes import save_mailbox
+from tests.adminkit import agent, asked_by, browser, form_values, superuser, text_of, told
+from tests.mailboxes import mail, maildir_mailbox
+from tests.postgresql import free_port
+from tests.rest import SYSTEM
+from tickets.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/emailflow/mailbox/"
+FORM = "#mailbox_form"
+SECRET = "correct horse battery"
+
+
+def page_of(row: Mailbox, button: str = "change") -> str:
+    return f"{LIST}{row.pk}/{button}/"
+
+
+def imap() -> Mailbox:
+    row = Mailbox(slug="support", name="Support", host="imap.example.com", username="support")
+    return save_mailbox(actor=SYSTEM, mailbox=row, secret=SECRET)
+
+
+def test_a_mailbox_is_made_and_its_password_never_shown_again() -> None:
+    client = browser(superuser())
+    values = form_values(client.get(LIST + "add/"), FORM)
+    filled = {"name": "Support", "slug": "support", "host": "imap.example.com", "username": "me", "new_secret": SECRET}
+    lists = {"addresses": "support@hub.example\nhelp@hub.example", "authserv_ids": "mx.hub.example"}
+    assert client.post(LIST + "add/", values | filled | lists).status_code == 302
+    row = Mailbox.objects.get(slug="support")
+    assert unseal(row.secret) == SECRET
+    assert row.addresses == ["support@hub.example", "help@hub.example"]
+    assert row.authserv_ids == ["mx.hub.example"]
+    page = client.get(page_of(row)).content.decode()
+    assert SECRET not in page
+    assert row.secret not in page
+    assert all(SECRET not in f"{entry.new_values}" for entry in AuditEntry.objects.all())
+
+
+def test_an_empty_password_field_keeps_the_stored_one() -> None:
+    row, client = imap(), browser(superuser())
+    values = form_values(client.get(page_of(row)), FORM)
+    client.post(page_of(row), values | {"name": "Renamed"})
+    row.refresh_from_db()
+    assert row.name == "Renamed"
+    assert unseal(row.secret) == SECRET
+    client.post(page_of(row), values | {"new_secret": "another one"})
+    row.refresh_from_db()
+    assert unseal(row.secret) == "another one"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"security": "plain"}, "security"),
+        ({"addresses": "not an address"}, "addresses"),
+        ({"interval": "1"}, "interval"),
+        ({"after_read": "move"}, "move_to"),
+        ({"protocol": "maildir", "path": "somewhere", "fetch_confirmed": "on"}, "path"),
+    ],
+)
+def test_what_is_wrong_stands_at_its_field(changes: dict[str, str], field: str) -> None:
+    row, client = imap(), browser(superuser())
+    values = form_values(client.get(page_of(row)), FORM)
+    answer = client.post(page_of(row), values | {"start_policy": "all"} | changes)
+    assert answer.context["adminform"].form.errors[field]
+
+
+def test_a_missing_password_stands_at_the_password() -> None:
+    client = browser(superuser())
+    values = form_values(client.get(LIST + "add/"), FORM)
+    answer = client.post(LIST + "add/", values | {"name": "S", "slug": "s", "host": "h.example", "username": "u"})
+    assert answer.context["adminform"].form.errors["new_secret"]
+
+
+def test_a_new_place_asks_what_to_fetch() -> None:
+    row, client = imap(), browser(superuser())
+    MailboxCursor.objects.create(mailbox=row, source="somewhere", uidvalidity="1")
+    values = form_values(client.get(page_of(row)), FORM) | {"host": "new.example.com"}
+    asked = client.post(page_of(row), values)
+    assert asked.context["adminform"].form.errors["start_policy"]
+    assert "Fetch this from the new place" in text_of(asked)
+    client.post(page_of(row), values | {"fetch_confirmed": "on"})
+    row.refresh_from_db()
+    assert row.host == "new.example.com"
+
+
+def test_test_connection_says_in_words_what_it_found(tmp_path: Path) -> None:
+    row = maildir_mailbox(tmp_path / "drop")
+    answer = browser(superuser()).post(page_of(row, "test"), follow=True)
+    assert "It holds 0 mails." in told(answer)
+    assert not Message.objects.exists()
+
+
+def test_test_connection_says_in_words_what_went_wrong() -> None:
+    place = {"host": "127.0.0.1", "port": free_port(), "security": "plain", "username": "support"}
+    row = save_mailbox(actor=SYSTEM, mailbox=Mailbox(slug="support", name="Support", **place), secret=SECRET)
+    answer = browser(superuser()).post(page_of(row, "test"), follow=True)
+    levels = [message.level_tag for message in answer.context["messages"]]
+    assert levels[-1] == "error"
+    assert told(answer)[-1].endswith(".")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pull_now_brings_the_mail_and_says_how_much(tmp_path: Path) -> None:
+    row = maildir_mailbox(tmp_path / "drop")
+    (tmp_path / "drop" / "new" / "1.m.hub").write_bytes(mail("Printer"))
+    answer = browser(superuser()).post(page_of(row, "pull"), follow=True)
+    assert Message.objects.filter(mailbox=row).count() == 1
+    assert any("1" in sentence for sentence in told(answer))
+
+
+@pytest.mark.parametrize("button", ["test", "pull", "archive"])
+def test_buttons_need_the_right_to_change_and_a_post(button: str) -> None:
+    row = imap()
+    assert browser(agent()).post(page_of(row, button)).status_code == 403
+    assert browser(superuser()).get(page_of(row, button)).status_code == 405
+
+
+def test_a_mailbox_is_archived_and_never_deleted() -> None:
+    row, client = imap(), browser(superuser())
+    assert client.post(page_of(row, "delete"), {"post": "yes"}).status_code == 403
+    client.post(page_of(row, "archive"))
+    row.refresh_from_db()
+    assert row.archived_at is not None
+    assert "Archived" in text_of(client.get(LIST))
+
+
+def test_a_built_in_mailbox_shows_no_source_and_is_not_archived() -> None:
+    row, client = Mailbox.objects.get(slug="import"), browser(superuser())
+    page = client.get(page_of(row))
+    assert "host" not in form_values(page, FORM)
+    assert "Pull now" not in text_of(page)
+    answer = client.post(page_of(row, "archive"), follow=True)
+    assert told(answer) == ["A built-in mailbox cannot be archived."]
+    client.post(page_of(row), form_values(page, FORM) | {"name": "Imported", "protocol": "imap", "host": "x"})
+    row.refresh_from_db()
+    assert (row.name, row.protocol, row.host) == ("Imported", Protocol.BUILTIN, "")
+
+
+def test_nobody_makes_a_built_in_mailbox() -> None:
+    client = browser(superuser())
+    values: dict[str, Any] = form_values(client.get(LIST + "add/"), FORM)
+    answer = client.post(LIST + "add/", values | {"name": "S", "slug": "s", "protocol": "builtin"})
+    assert answer.context["adminform"].form.errors["protocol"]
+
+
+def test_list_asks_the_same_with_one_mailbox_and_with_a_hundred(tmp_path: Path) -> None:
+    client = browser(superuser())
+    few = asked_by(client, LIST)
+    for n in range(100):
+        Mailbox.objects.create(slug=f"m{n}", name=f"M{n}", protocol="maildir", path=str(tmp_path))
+    many = asked_by(client, LIST)
+    assert few.number == many.number <= 8, many
