@@ -1,17 +1,29 @@
 """What django-q2 runs. A task is only a nudge: a lost or doubled one changes nothing."""
 
-from emailflow.inbound.due import pull_due
+from django.utils import timezone
+
+from emailflow.inbound.due import for_at_most, pull_due
 from emailflow.inbound.pipeline import process_due
+from emailflow.inbound.retention import let_go
+
+# Below the time limit of django-q2, which kills: the rest is done by the next task.
+LONGEST_TASK = 300
 
 
 def pull_due_mailboxes() -> int:
     """Each minute: look into every mailbox whose turn has come. Returns how many that were."""
-    return len(pull_due())
+    return len(pull_due(stopping=for_at_most(LONGEST_TASK)))
+
+
+def let_raw_mail_go() -> int:
+    """Each hour: forget the raw form of mails whose time is over. Returns how many that were."""
+    return let_go(timezone.now())
 
 
 def sweep() -> int:
     """Each minute: process what is due until nothing is left. Returns how many mails that were."""
     done = 0
-    while count := process_due():
+    time_is_up = for_at_most(LONGEST_TASK)
+    while not time_is_up() and (count := process_due()):
         done += count
     return done

@@ -14,16 +14,18 @@ from tickets.installing import once
 
 
 @dataclass(frozen=True)
-class EachMinute:
+class Every:
     name: str
     func: str
+    minutes: int = 1
 
 
-HEARTBEAT = EachMinute("Heartbeat of the worker", "hub.heartbeat.beat")
+HEARTBEAT = Every("Heartbeat of the worker", "hub.heartbeat.beat")
 SCHEDULES = (
     HEARTBEAT,
-    EachMinute("Pull the mailboxes that are due", "emailflow.tasks.pull_due_mailboxes"),
-    EachMinute("Take up mail that was left behind", "emailflow.tasks.sweep"),
+    Every("Pull the mailboxes that are due", "emailflow.tasks.pull_due_mailboxes"),
+    Every("Take up mail that was left behind", "emailflow.tasks.sweep"),
+    Every("Forget raw mail whose time is over", "emailflow.tasks.let_raw_mail_go", minutes=60),
 )
 
 
@@ -38,7 +40,7 @@ def install_schedules(using: str = "default") -> None:
                 name=schedule.name,
                 func=schedule.func,
                 schedule_type=Schedule.MINUTES,
-                minutes=1,
+                minutes=schedule.minutes,
                 repeats=-1,
                 next_run=timezone.now(),
             )

@@ -95,6 +95,8 @@ class Message(models.Model):
             models.Index(fields=["state", "-id"], name="email_messages_state"),
             models.Index(fields=["outcome", "-id"], name="email_messages_outcome"),
             models.Index(fields=["mailbox", "-id"], name="email_messages_mailbox"),
+            models.Index(fields=["stored_at"], name="email_messages_raw_kept", condition=Q(raw_kept=True)),
+            models.Index(fields=["sha256"], name="email_messages_sha256"),
         ]
 
     def __str__(self) -> str:
