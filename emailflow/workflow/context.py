@@ -1,14 +1,12 @@
 """What an intent may do while a plan is carried out. The only way from rules to tables."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from emailflow.workflow.base import Facts
 from tickets.actors import Actor
 from tickets.models import Ticket
-
-if TYPE_CHECKING:
-    from emailflow.inbound.filing import Filing
 
 
 @dataclass(slots=True)
@@ -21,6 +19,27 @@ class Wishes:
     assigned_team_id: int | None = None
 
 
+class Filer(Protocol):
+    """Who writes for the context: ``inbound.filing`` when mail is applied."""
+
+    def open_or_link(
+        self,
+        context: "ApplyContext",
+        *,
+        customer_id: int | None,
+        assigned_to_user_id: int | None,
+        priority: str | None,
+    ) -> dict[str, Any]: ...
+
+    def link(self, context: "ApplyContext", ticket_number: str) -> dict[str, Any]: ...
+
+    def change(self, context: "ApplyContext", changes: Mapping[str, Any]) -> None: ...
+
+    def add_tags(self, context: "ApplyContext", names: Sequence[str]) -> None: ...
+
+    def check_assignee(self, user_id: int | None, team_id: int | None) -> None: ...
+
+
 @dataclass(slots=True)
 class ApplyContext:
     """One mail while it is applied. Intents call the methods; ``apply`` reads the fields afterwards.
@@ -30,7 +49,7 @@ class ApplyContext:
     """
 
     facts: Facts
-    filing: "Filing"
+    filing: "Filer"
     actor: Actor  # the workflow that is running
     ticket: Ticket | None = None
     wishes: Wishes = field(default_factory=Wishes)
