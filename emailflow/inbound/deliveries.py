@@ -32,6 +32,12 @@ class Ledger:
     def position(self) -> Position:
         return Position(self.cursor.watermark, self.cursor.start_uid, self.cursor.start_after)
 
+    def not_final(self, offers: Sequence[Offer]) -> list[Offer]:
+        """Those of at most 500 offers that still want something: all that is not stored, set aside or skipped."""
+        settled = self._own().exclude(state=DeliveryState.SEEN).filter(uid__in=[offer.uid for offer in offers])
+        known = set(settled.values_list("uid", flat=True))
+        return [offer for offer in offers if offer.uid not in known]
+
     def note(self, offers: Sequence[Offer]) -> dict[str, Delivery]:
         """The rows of these offers by UID; new ones are written as ``seen``, before anything is fetched."""
         uids = [offer.uid for offer in offers]

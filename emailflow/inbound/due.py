@@ -1,5 +1,6 @@
 """Which mailboxes have their turn. Used by the task, the watcher and ``pull_mail``."""
 
+import time
 from collections.abc import Callable
 
 from django.db.models import Q, QuerySet
@@ -19,6 +20,12 @@ def due() -> QuerySet[Mailbox]:
     """Those of them whose next look is due, and that nobody is reading now."""
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     return pullable().filter(free, Q(next_pull_at=None) | Q(next_pull_at__lte=timezone.now()))
+
+
+def for_at_most(seconds: float) -> Callable[[], bool]:
+    """True once the time is up: a task that ends by itself is better than one that is killed."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
 
 
 def pull_due(*, stopping: Callable[[], bool] = lambda: False) -> list[PullReport]:

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 BATCH_MAILS = 50
 BATCH_BYTES = 8 * 1024 * 1024
 LONGEST_PAUSE = timedelta(hours=1)
+# Our own database or disk comes back by itself, and is asked far more often than a stranger's server may be.
+OWN_PAUSE = timedelta(seconds=5)
+LONGEST_OWN_PAUSE = timedelta(minutes=5)
 # A mail that makes the server drop the connection costs one reconnect; a bad line must not cost fifty.
 RECONNECTS = 3
 
@@ -45,6 +48,7 @@ class PullReport:
     skipped: int = 0
     busy: bool = False
     error: str = ""
+    own_trouble: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -102,9 +106,11 @@ def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> P
     except AnyDatabaseError as error:
         logger.exception("mailbox %s: the database refused", mailbox.slug)
         report.error = f"The database does not take the mail: {_first_line(error)}"
+        report.own_trouble = True
     except OSError as error:
         logger.exception("mailbox %s: the disk refused", mailbox.slug)
         report.error = f"The mail cannot be written to disk: {error.strerror or error}"
+        report.own_trouble = True
     finally:
         if source is not None:
             source.close()
@@ -126,8 +132,7 @@ def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
             "next_pull_at": now + timedelta(seconds=mailbox.interval),
         }
     else:
-        pause = timedelta(seconds=mailbox.interval) * 2 ** min(mailbox.failures + 1, 12)
-        fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + min(pause, LONGEST_PAUSE)}
+        fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + _pause(mailbox, report)}
         logger.warning("mailbox %s: %s", mailbox.slug, report.error)
     try:
         if lease is not None:
@@ -138,6 +143,13 @@ def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
         # The lease runs out by itself; nothing else depends on this row.
         logger.exception("mailbox %s: the result of the look could not be written", mailbox.slug)
         close_old_connections()
+
+
+def _pause(mailbox: Mailbox, report: PullReport) -> timedelta:
+    first, longest = timedelta(seconds=mailbox.interval), LONGEST_PAUSE
+    if report.own_trouble:
+        first, longest = OWN_PAUSE, LONGEST_OWN_PAUSE
+    return min(first * 2 ** min(mailbox.failures + 1, 12), longest)
 
 
 class _Look:
@@ -166,14 +178,17 @@ class _Look:
         self._tell()
         offered: set[str] = set()
         for portion in self.source.offers(self.ledger.position):
-            for batch in _batches(portion):
+            offered.update(offer.uid for offer in portion)
+            for batch in _batches(self.ledger.not_final(portion)):
                 if self.stopping():
                     return
                 self.lease.extend()
-                offered.update(offer.uid for offer in batch)
                 self._take(batch)
                 self._tell()
-                self._advance(int(batch[-1].uid) if self.source.ordered else 0)
+                self._advance_to(batch[-1])
+            if portion:
+                self._advance_to(portion[-1])
+            self.lease.extend()
         self._advance(self.ledger.cursor.start_uid)
         self.ledger.forget_all_but(offered)
 
@@ -292,7 +307,12 @@ class _Look:
         self.not_final.add(uid)
         self.report.waiting += 1
 
+    def _advance_to(self, offer: Offer) -> None:
+        if self.source.ordered:
+            self._advance(int(offer.uid))
+
     def _advance(self, done_to: int) -> None:
+        """Everything up to ``done_to`` was taken, but for what was put off."""
         if self.source.ordered:
             self.ledger.advance(min([done_to, *(int(uid) - 1 for uid in self.not_final)]))
 

@@ -156,7 +156,7 @@ def _check(mailbox: Mailbox) -> None:
     mailbox.name = mailbox.name.strip() or mailbox.slug
     mailbox.addresses = _addresses(mailbox.addresses, "addresses")
     mailbox.form_senders = _addresses(mailbox.form_senders, "form_senders")
-    mailbox.authserv_ids = [str(name).strip().lower() for name in mailbox.authserv_ids if str(name).strip()]
+    mailbox.authserv_ids = [str(name).strip().lower() for name in mailbox.authserv_ids or [] if str(name).strip()]
     mailbox.from_address = (_addresses([mailbox.from_address], "from_address") or [""])[0]
     try:
         validate_slug(mailbox.slug)

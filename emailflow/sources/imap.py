@@ -180,7 +180,11 @@ class ImapSource:
         try:
             if client.has_capability("LOGINDISABLED"):
                 raise SourceError("The server accepts no password on this connection", permanent=True)
-            client.login(self._username, self._password)
+            if self._username.isascii() and self._password.isascii():
+                client.login(self._username, self._password)
+            else:
+                # LOGIN knows only ASCII; SASL PLAIN is UTF-8 (RFC 4616, 2).
+                client.plain_login(self._username, self._password)
         except LoginError as error:
             if any(code in str(error).upper() for code in _NOT_NOW):
                 raise SourceError("The server lets nobody in right now") from error

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -242,10 +242,10 @@ def test_what_the_server_would_not_do_is_done_at_the_next_look(mail_account: Acc
     assert subjects() == ["Printeren er død"]
 
 
-def test_without_move_the_mail_is_copied_and_only_it_expunged(
-    dovecot_without_move: Dovecot,
-) -> None:
-    account = dovecot_without_move.account()
+def test_without_move_the_mail_is_copied_and_only_it_expunged(second_dovecot: Callable[..., Dovecot]) -> None:
+    server = second_dovecot(WithoutMove)
+    server.start()
+    account = server.account()
     with client_of(account) as client:
         assert not client.has_capability("MOVE")
         client.create_folder("Done")
@@ -301,20 +301,38 @@ def test_a_reader_that_died_holds_the_mailbox_only_until_its_lease_ends(mail_acc
     assert pull_mailbox(mailbox).new == 1
 
 
-@pytest.fixture(scope="module")
-def dovecot_without_move(dovecot: Dovecot) -> Iterator[Dovecot]:
-    """A server that knows UIDPLUS (RFC 4315) but not MOVE (RFC 6851)."""
+def test_names_and_passwords_may_have_danish_letters(second_dovecot: Callable[..., Dovecot]) -> None:
+    server = second_dovecot()
+    server.password = "blåbærgrød"
+    server.start()
+    account = server.account()
+    with IMAPClient(HOST, port=server.imap_port, ssl=False) as client:
+        client.plain_login(account.user, account.password)
+        client.create_folder("Forespørgsler")
+        client.append("Forespørgsler", mail("Æblegrød"))
+    mailbox = imap_mailbox(account, folder="Forespørgsler")
+    assert pull_mailbox(mailbox).ok
+    assert subjects() == ["Æblegrød"]
 
-    class WithoutMove(Dovecot):
-        def _config(self) -> str:
-            return f"{super()._config()}\nprotocol imap {{\n  imap_capability = IMAP4rev1 UIDPLUS\n}}\n"
 
-    # Short, and outside of pytest's own folders: those are closed to the server's mail processes.
-    folder = Path(tempfile.mkdtemp(prefix="hub-dovecot-"))
-    server = WithoutMove(folder)
-    try:
-        server.start()
-        yield server
-    finally:
+class WithoutMove(Dovecot):
+    """Knows UIDPLUS (RFC 4315) but not MOVE (RFC 6851)."""
+
+    def _config(self) -> str:
+        return f"{super()._config()}\nprotocol imap {{\n  imap_capability = IMAP4rev1 UIDPLUS\n}}\n"
+
+
+@pytest.fixture
+def second_dovecot(dovecot: Dovecot) -> Iterator[Callable[[type[Dovecot]], Dovecot]]:
+    """Makes a server that differs from the common one, not started yet; gone after the test."""
+    servers: list[Dovecot] = []
+
+    def make(kind: type[Dovecot] = Dovecot) -> Dovecot:
+        # Short, and outside of pytest's own folders: those are closed to the server's mail processes.
+        servers.append(kind(Path(tempfile.mkdtemp(prefix="hub-dovecot-"))))
+        return servers[-1]
+
+    yield make
+    for server in servers:
         server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(server.folder, ignore_errors=True)

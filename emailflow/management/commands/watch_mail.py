@@ -38,3 +38,5 @@ class Command(BaseCommand):
         watcher.run()
         # The alarm cuts this short.
         watcher.join()
+        # From here on the interpreter takes its handlers down, and an alarm without one kills with an error.
+        signal.setitimer(signal.ITIMER_REAL, 0)
