@@ -146,7 +146,7 @@ def _run_one(planned: PlannedWorkflow, context: ApplyContext, filing: Filing, *,
             _carry_out(planned, context, ran)
     except (DatabaseError, OSError):
         raise  # trouble of the machine, not of the rule: the mail waits
-    except Exception as error:  # noqa: BLE001  an action of another app may raise anything: it is that rule's failure
+    except Exception as error:  # an action of another app may raise anything: it is that rule's failure
         if not alone:
             raise GroupBroken(f"mail {context.facts.message_pk}: {planned.name}: {error}") from error
         filing.unit.cut(mark)

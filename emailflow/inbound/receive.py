@@ -46,7 +46,8 @@ def receive_many(mails: Sequence[Incoming], *, deliveries: Sequence[Delivery] = 
     """Store mails; the same bytes in one mailbox are one row, however often they come.
 
     Writes the blobs (synced), then in one transaction the ``email_messages`` rows and the state of the
-    deliveries that brought them (one a mail, in their order, or none). Raises OSError (disk) or DatabaseError; then nothing was stored.
+    deliveries that brought them (one a mail, in their order, or none). Raises OSError (disk) or DatabaseError;
+    then nothing was stored.
     """
     if not mails:
         return []

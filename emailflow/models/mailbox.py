@@ -44,9 +44,7 @@ class Mailbox(models.Model):
 
     slug = models.SlugField(unique=True, max_length=60)
     name = models.TextField()
-    addresses = models.JSONField(
-        default=list, blank=True, help_text="Our addresses that deliver into this mailbox."
-    )
+    addresses = models.JSONField(default=list, blank=True, help_text="Our addresses that deliver into this mailbox.")
     protocol = models.TextField(choices=Protocol.choices, default=Protocol.IMAP)
     host = models.TextField(blank=True, default="")
     port = models.PositiveIntegerField(null=True, blank=True)
@@ -66,7 +64,8 @@ class Mailbox(models.Model):
     follow_up_days = models.PositiveIntegerField(default=30)
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="mailboxes")
     authserv_ids = models.JSONField(
-        default=list, blank=True,
+        default=list,
+        blank=True,
         help_text="Names under which our own mail server reports SPF, DKIM and DMARC (RFC 8601).",
     )
     form_senders = models.JSONField(
@@ -97,12 +96,8 @@ class Mailbox(models.Model):
             models.CheckConstraint(
                 condition=Q(start_policy__in=StartPolicy.values), name="email_mailboxes_start_policy"
             ),
-            models.CheckConstraint(
-                condition=Q(after_read__in=AfterRead.values), name="email_mailboxes_after_read"
-            ),
-            models.CheckConstraint(
-                condition=Q(follow_up__in=FollowUp.values), name="email_mailboxes_follow_up"
-            ),
+            models.CheckConstraint(condition=Q(after_read__in=AfterRead.values), name="email_mailboxes_after_read"),
+            models.CheckConstraint(condition=Q(follow_up__in=FollowUp.values), name="email_mailboxes_follow_up"),
         ]
 
     def __str__(self) -> str:
@@ -128,9 +123,7 @@ class MailboxCursor(models.Model):
         db_table = "email_mailbox_cursors"
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(
-                fields=["mailbox", "source", "uidvalidity"], name="email_mailbox_cursors_once"
-            ),
+            models.UniqueConstraint(fields=["mailbox", "source", "uidvalidity"], name="email_mailbox_cursors_once"),
         ]
 
     def __str__(self) -> str:
@@ -167,16 +160,14 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         default_permissions = ("view",)
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["mailbox", "source", "uidvalidity", "uid"], name="email_deliveries_once"
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=DeliveryState.values), name="email_deliveries_state_known"
-            ),
+            models.UniqueConstraint(fields=["mailbox", "source", "uidvalidity", "uid"], name="email_deliveries_once"),
+            models.CheckConstraint(condition=Q(state__in=DeliveryState.values), name="email_deliveries_state_known"),
         ]
         indexes: ClassVar = [
             models.Index(
-                F("mailbox"), F("id"), name="email_deliveries_open",
+                F("mailbox"),
+                F("id"),
+                name="email_deliveries_open",
                 condition=Q(state="seen") | Q(after_read_done=False),
             ),
         ]

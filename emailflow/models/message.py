@@ -64,9 +64,7 @@ class Message(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     trouble_since = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
-    ticket = models.ForeignKey(
-        Ticket, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
-    )
+    ticket = models.ForeignKey(Ticket, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages")
 
     class Meta:
         db_table = "email_messages"
@@ -95,6 +93,8 @@ class Message(models.Model):
             models.Index(fields=["state", "-id"], name="email_messages_state"),
             models.Index(fields=["outcome", "-id"], name="email_messages_outcome"),
             models.Index(fields=["mailbox", "-id"], name="email_messages_mailbox"),
+            models.Index(fields=["label", "-id"], name="email_messages_label"),
+            models.Index(fields=["kind", "-id"], name="email_messages_kind"),
             models.Index(fields=["stored_at"], name="email_messages_raw_kept", condition=Q(raw_kept=True)),
             models.Index(fields=["sha256"], name="email_messages_sha256"),
         ]

@@ -29,12 +29,8 @@ class Label(models.Model):
 class Workflow(models.Model):
     name = models.TextField(unique=True)
     description = models.TextField(blank=True, default="")
-    classification_trigger = models.TextField(
-        default=ANY_LABEL, help_text="Slug of a label, or * for any mail."
-    )
-    confidence_threshold = models.FloatField(
-        default=0.7, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)]
-    )
+    classification_trigger = models.TextField(default=ANY_LABEL, help_text="Slug of a label, or * for any mail.")
+    confidence_threshold = models.FloatField(default=0.7, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
     order = models.IntegerField(default=100)
     stop = models.BooleanField(default=False, help_text="No later rule runs once this one has run.")
     enabled = models.BooleanField(default=True)
@@ -98,9 +94,7 @@ class Execution(models.Model):
     """What one workflow did to one mail in one run."""
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="executions")
-    workflow = models.ForeignKey(
-        Workflow, null=True, blank=True, on_delete=models.SET_NULL, related_name="executions"
-    )
+    workflow = models.ForeignKey(Workflow, null=True, blank=True, on_delete=models.SET_NULL, related_name="executions")
     workflow_name = models.TextField()
     run = models.PositiveIntegerField(default=1)
     dry_run = models.BooleanField(default=False)
@@ -125,6 +119,7 @@ class Execution(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["-created_at", "-id"], name="email_executions_newest"),
+            models.Index(fields=["status", "-created_at", "-id"], name="email_executions_status"),
             models.Index(
                 fields=["workflow", "-created_at"], name="email_executions_failed", condition=Q(status="failed")
             ),

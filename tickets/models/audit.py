@@ -30,9 +30,7 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit log"
         default_permissions = ("view",)
         constraints = [
-            models.CheckConstraint(
-                condition=Q(actor_type__in=ActorType.values), name="tticket_audit_log_actor_known"
-            ),
+            models.CheckConstraint(condition=Q(actor_type__in=ActorType.values), name="tticket_audit_log_actor_known"),
         ]
         indexes = [
             models.Index(fields=["ticket_id", "id"], name="tticket_audit_log_ticket"),

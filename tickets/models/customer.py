@@ -43,9 +43,7 @@ class Contact(models.Model):
     name = models.TextField(blank=True, default="")
     phone = models.TextField(blank=True, default="")
     language = models.TextField(blank=True, default="")
-    customer = models.ForeignKey(
-        Customer, null=True, blank=True, on_delete=models.SET_NULL, related_name="contacts"
-    )
+    customer = models.ForeignKey(Customer, null=True, blank=True, on_delete=models.SET_NULL, related_name="contacts")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -14,9 +14,7 @@ class Direction(models.TextChoices):
 
 class EmailLog(models.Model):
     ticket = models.ForeignKey(Ticket, on_delete=models.CASCADE, related_name="emails")
-    comment = models.ForeignKey(
-        Comment, null=True, blank=True, on_delete=models.SET_NULL, related_name="emails"
-    )
+    comment = models.ForeignKey(Comment, null=True, blank=True, on_delete=models.SET_NULL, related_name="emails")
     source_key = models.TextField(help_text="in:<message row> or out:<comment>")
     email_message_id = models.TextField(help_text="With angle brackets.")
     email_subject = models.TextField(blank=True)

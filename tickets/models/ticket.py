@@ -85,9 +85,7 @@ class Ticket(models.Model):
     )
     category = models.TextField(blank=True, default="")
     source = models.TextField(choices=Source.choices, default=Source.MANUAL)
-    customer = models.ForeignKey(
-        Customer, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets"
-    )
+    customer = models.ForeignKey(Customer, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
     contact = models.ForeignKey(
         Contact,
         null=True,
@@ -99,9 +97,7 @@ class Ticket(models.Model):
     assigned_to_user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets"
     )
-    assigned_team = models.ForeignKey(
-        Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets"
-    )
+    assigned_team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets")
     tags: "models.ManyToManyField[Tag, TicketTag]" = models.ManyToManyField(
         Tag, through="TicketTag", related_name="tickets", blank=True
     )
@@ -124,15 +120,9 @@ class Ticket(models.Model):
             ("export_ticket", "Can export tickets"),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(status__in=Status.values), name="tticket_tickets_status_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(priority__in=Priority.values), name="tticket_tickets_priority_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(source__in=Source.values), name="tticket_tickets_source_known"
-            ),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="tticket_tickets_status_known"),
+            models.CheckConstraint(condition=Q(priority__in=Priority.values), name="tticket_tickets_priority_known"),
+            models.CheckConstraint(condition=Q(source__in=Source.values), name="tticket_tickets_source_known"),
             models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
                 name="tticket_tickets_not_merged_into_itself",
@@ -145,6 +135,7 @@ class Ticket(models.Model):
             models.Index(fields=["status", "-updated_at", "-id"], name="tticket_tickets_status"),
             models.Index(fields=["assigned_to_user", "-updated_at", "-id"], name="tticket_tickets_assignee"),
             models.Index(fields=["assigned_team", "-updated_at", "-id"], name="tticket_tickets_team"),
+            models.Index(fields=["source", "-created_at", "-id"], name="tticket_tickets_source"),
             models.Index(fields=["customer", "-created_at", "-id"], name="tticket_tickets_customer"),
             models.Index(fields=["contact", "-created_at", "-id"], name="tticket_tickets_contact"),
             models.Index(
@@ -216,9 +207,7 @@ class Comment(models.Model):
     class Meta:
         db_table = "tticket_comments"
         constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=CommentState.values), name="tticket_comments_state_known"
-            ),
+            models.CheckConstraint(condition=Q(state__in=CommentState.values), name="tticket_comments_state_known"),
             models.CheckConstraint(
                 condition=Q(author_user__isnull=True) | Q(author_contact__isnull=True),
                 name="tticket_comments_one_author",
@@ -282,9 +271,7 @@ class Participant(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=ParticipantState.values), name="tticket_participants_state_known"
             ),
-            models.CheckConstraint(
-                condition=Q(address=Lower("address")), name="tticket_participants_address_lower"
-            ),
+            models.CheckConstraint(condition=Q(address=Lower("address")), name="tticket_participants_address_lower"),
         ]
         indexes = [models.Index(fields=["address"], name="tticket_participants_address")]
 
