@@ -12,7 +12,8 @@ def main() -> None:
 
     from hub.env import one_line_for_wrong_setting
 
-    with one_line_for_wrong_setting():
+    # In the pipe of a mail server: it keeps the mail on 75, and bounces it on any other error.
+    with one_line_for_wrong_setting(75 if sys.argv[1:2] == ["import_mail"] else 1):
         # Loads the settings now: Django itself would report a wrong one late, with a traceback.
         settings.INSTALLED_APPS  # noqa: B018
     execute_from_command_line(sys.argv)

@@ -149,6 +149,13 @@ def test_a_mail_server_keeps_the_mail_while_the_database_is_away(process_environ
     assert "not stored" in said
 
 
+def test_a_wrong_setting_bounces_no_mail(process_environment: dict[str, str]) -> None:
+    environment = {**process_environment, "MAIL_MAX_BYTES": "much"}
+    code, _, said = run(environment, "-", "--mailbox", "import", given=mail())
+    assert code == TRY_AGAIN
+    assert "MAIL_MAX_BYTES" in said
+
+
 def test_an_unknown_mailbox_bounces_no_mail(process_environment: dict[str, str]) -> None:
     code, _, said = run(process_environment, "-", "--mailbox", "suport", given=mail())
     assert code == TRY_AGAIN
