@@ -11,9 +11,9 @@ from datetime import datetime
 
 import mailparser
 
-from emailflow.inbound.bounce import read_bounce
-from emailflow.inbound.charset import clean
-from emailflow.inbound.headers import (
+from emailflow.inbound.parsing.bounce import read_bounce
+from emailflow.inbound.parsing.charset import clean
+from emailflow.inbound.parsing.headers import (
     HeaderBlock,
     canonical_words,
     decode_words,
@@ -23,8 +23,8 @@ from emailflow.inbound.headers import (
     parse_date,
     split_message,
 )
-from emailflow.inbound.mime import Segment, walk
-from emailflow.inbound.render import Rendered, render
+from emailflow.inbound.parsing.mime import Segment, walk
+from emailflow.inbound.parsing.render import Rendered, render
 from emailflow.mail import Address, Header, ParsedMail
 
 MAX_ADDRESSES = 1_000

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from emailflow.inbound.headers import split_message
 from emailflow.inbound.parse import parse
+from emailflow.inbound.parsing.headers import split_message
 from emailflow.mail import ParsedMail
 from emailflow.models import Message
 from tickets import blobs

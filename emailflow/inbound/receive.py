@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from emailflow.inbound.headers import decode_words, message_id, one_line, parse_date, split_message
+from emailflow.inbound.parsing.headers import decode_words, message_id, one_line, parse_date, split_message
 from emailflow.models import Delivery, DeliveryState, Mailbox, Message, State
 from tickets import blobs
 

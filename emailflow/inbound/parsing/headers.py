@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from emailflow.inbound.charset import clean, codec_for, decode, decode_header_bytes
+from emailflow.inbound.parsing.charset import clean, codec_for, decode, decode_header_bytes
 
 MAX_HEADERS = 1_000
 MAX_VALUE = 64_000

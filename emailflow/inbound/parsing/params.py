@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from emailflow.inbound.charset import codec_for, decode
+from emailflow.inbound.parsing.charset import codec_for, decode
 
 _MAX_HEADER = 64_000
 _MAX_PARAMS = 200

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from emailflow.inbound.headers import HeaderBlock, decode_words, one_line, split_message, without_mbox_line
-from emailflow.inbound.names import declared_name, made_up_name, name_of_location, name_of_message, safe_name
-from emailflow.inbound.params import Structured, parse_structured
-from emailflow.inbound.sniff import sniff
-from emailflow.inbound.transfer import decode_payload, read_text
+from emailflow.inbound.parsing.headers import HeaderBlock, decode_words, one_line, split_message, without_mbox_line
+from emailflow.inbound.parsing.names import declared_name, made_up_name, name_of_location, name_of_message, safe_name
+from emailflow.inbound.parsing.params import Structured, parse_structured
+from emailflow.inbound.parsing.sniff import sniff
+from emailflow.inbound.parsing.transfer import decode_payload, read_text
 from emailflow.mail import MailAttachment
 
 MAX_DEPTH = 100

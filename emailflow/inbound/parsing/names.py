@@ -5,8 +5,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from emailflow.inbound.charset import clean
-from emailflow.inbound.params import Structured
+from emailflow.inbound.parsing.charset import clean
+from emailflow.inbound.parsing.params import Structured
 
 _MAX_NAME = 200
 # Control characters, and the bidi controls that make "exe.png" of "gnp.exe" (Unicode UAX 9).

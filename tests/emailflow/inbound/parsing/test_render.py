@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from emailflow.inbound import render as module
 from emailflow.inbound.parse import parse
-from emailflow.inbound.render import close_children, crude_text, render
-from emailflow.inbound.render_child import MAX_ATTRIBUTES, prescan, trim
+from emailflow.inbound.parsing import render as module
+from emailflow.inbound.parsing.render import close_children, crude_text, render
+from emailflow.inbound.parsing.render_child import MAX_ATTRIBUTES, prescan, trim
 from tests.emailflow.inbound.mails import mail
 
 # mail-parser-reply needs many times the deadline for this.

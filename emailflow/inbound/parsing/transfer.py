@@ -4,8 +4,8 @@ import base64
 import binascii
 import re
 
-from emailflow.inbound.charset import decode
-from emailflow.inbound.params import Structured
+from emailflow.inbound.parsing.charset import decode
+from emailflow.inbound.parsing.params import Structured
 
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""The parts of ``parse``: header block, MIME tree, transfer encodings, character sets, names, reports, rendering."""
