@@ -123,10 +123,14 @@ def _install_group(name: str, wanted: set[str], using: str) -> None:
             return
         group = found
     app = missing[0].partition(".")[0]
-    permissions = Permission.objects.using(using).filter(
-        content_type__app_label=app, codename__in=[right.partition(".")[2] for right in missing]
+    permissions = list(
+        Permission.objects.using(using).filter(
+            content_type__app_label=app, codename__in=[right.partition(".")[2] for right in missing]
+        )
     )
     group.permissions.add(*permissions)
+    # Only what was really given: a right whose table comes with a later migration is given then.
     Installed.objects.using(using).bulk_create(
-        [Installed(key=f"right:{name}:{right}") for right in missing], ignore_conflicts=True
+        [Installed(key=f"right:{name}:{app}.{permission.codename}") for permission in permissions],
+        ignore_conflicts=True,
     )

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tickets.models import TicketNumber
 
-PATTERN = re.compile(r"(?<![A-Za-z0-9])TKT-(\d{8})-(\d{3,9})(?![0-9A-Za-z])", re.IGNORECASE)
+PATTERN = re.compile(r"(?<![A-Za-z0-9])TKT-(\d{8})-(\d{3,9})(?![0-9A-Za-z])", re.IGNORECASE | re.ASCII)
 
 
 def day_of(moment: datetime) -> date:

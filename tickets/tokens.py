@@ -12,7 +12,9 @@ from django.conf import settings
 
 _THREAD_SALT = b"hub.thread"
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9])(TKT-\d{8}-\d{3,9})(?:-([an]?\d{1,18}))?-([a-z2-7]{16})(?![A-Za-z0-9])", re.IGNORECASE
+    r"(?<![A-Za-z0-9])(TKT-\d{8}-\d{3,9})(?:-([an]?\d{1,18}))?-([a-z2-7]{16})(?![A-Za-z0-9])",
+    # ASCII: without it the long s is a letter of [a-z], and compare_digest raises on it.
+    re.IGNORECASE | re.ASCII,
 )
 
 

@@ -24,7 +24,8 @@ from tickets.models import (
 )
 from tickets.services import files
 from tickets.services.files import Upload
-from tickets.services.unit import UnitOfWork, in_unit, send_comment
+from tickets.services.unit import UnitOfWork, in_unit, locked, send_comment
+from tickets.storable import storable
 
 
 def add_comment(
@@ -57,18 +58,19 @@ def add_comment(
         raise TicketsAreOff
     if not (body_text.strip() or body_html.strip() or uploads or system_code or actor.type == "mail"):
         raise ServiceError("A comment needs a text or a file.", field="body_text")
+    body_text, body_html = storable(body_text), storable(body_html)
     moment = timezone.now()
     stored = files.store(uploads)
     with in_unit(unit) as work:
         if unit is None:
             # Closes the race with another change of the same ticket: both see each other's fields.
-            ticket = Ticket.objects.select_for_update(no_key=True).get(pk=ticket.pk)
+            ticket = locked(ticket)
         comment = Comment(
             ticket=ticket,
             author_user=author_user,
             author_contact=author_contact,
             body_text=body_text,
-            reply_text=body_text if reply_text is None else reply_text,
+            reply_text=body_text if reply_text is None else storable(reply_text),
             body_html=body_html,
             is_internal=is_internal,
             is_unverified=is_unverified,

@@ -1,19 +1,24 @@
 """Customers, their domains and their contacts. The only writer of these tables."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tickets import audit
 from tickets.actors import Actor
-from tickets.errors import ServiceError
+from tickets.errors import Conflict, ServiceError
 from tickets.models import Contact, Customer, CustomerDomain
 from tickets.public_providers import is_public
+from tickets.storable import storable
 
+# Of these the audit log keeps only that they changed.
+_HIDDEN = {"customer": ("notes",), "contact": ("email", "name", "phone")}
+
+_Row = TypeVar("_Row", Customer, Contact)
 _DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9æøåäöü]([a-z0-9æøåäöü-]{0,61}[a-z0-9æøåäöü])?\.)+[a-z]{2,63}")
 
 
@@ -26,19 +31,25 @@ def save_customer(*, actor: Actor, customer: Customer, domains: Sequence[str] | 
     if not customer.name.strip():
         raise ServiceError("A customer needs a name.", field="name")
     wanted = None if domains is None else [_checked_domain(domain) for domain in domains if domain.strip()]
-    # Customer, domains and audit row together: a refused domain leaves no half customer behind.
-    with transaction.atomic():
-        is_new = customer.pk is None
-        old = None if is_new else Customer.objects.filter(pk=customer.pk).values("name").first()
-        customer.name = customer.name.strip()
-        customer.save()
-        if wanted is not None:
-            _set_domains(customer, wanted)
-        new: dict[str, Any] = {"name": customer.name}
-        if wanted is not None:
-            new["domains"] = sorted(set(wanted))
-        action = "customer.created" if is_new else "customer.changed"
-        audit.record(actor=actor, action=action, entity=customer, old=old, new=new)
+    customer.name, customer.notes = storable(customer.name).strip(), storable(customer.notes)
+    is_new = customer.pk is None
+    try:
+        # Customer, domains and audit row together: a refused domain leaves no half customer behind.
+        with transaction.atomic():
+            old: dict[str, Any] = {} if is_new else _customer_values(_locked(Customer, customer), wanted)
+            customer.save()
+            if wanted is not None:
+                _set_domains(customer, wanted)
+            _record(actor, customer, is_new, old, _customer_values(customer, wanted))
+    except IntegrityError as error:
+        # Somebody else took the domain since we looked.
+        if is_new:
+            customer.pk = None
+        raise ServiceError("One of the domains was given to another customer just now.", field="domains") from error
+    except ServiceError:
+        if is_new:
+            customer.pk = None
+        raise
     return customer
 
 
@@ -74,24 +85,28 @@ def _set_domains(customer: Customer, wanted: list[str]) -> None:
 def save_contact(*, actor: Actor, contact: Contact) -> Contact:
     """Write a new or changed contact; the address is kept in lower case. Raises ServiceError naming the field."""
     contact.email = contact.email.strip().lower()
+    contact.name, contact.phone = storable(contact.name).strip(), storable(contact.phone).strip()
     try:
         validate_email(contact.email)
     except ValidationError as error:
         raise ServiceError(f"'{contact.email}' is not an e-mail address.", field="email") from error
-    # Closes the race between two people who add the same address: the second gets words, not a crash.
-    with transaction.atomic():
+    taken = ServiceError("There is already a contact with this address.", field="email")
+    is_new = contact.pk is None
+    try:
+        # The contact and its audit row together.
+        with transaction.atomic():
+            if Contact.objects.filter(email=contact.email).exclude(pk=contact.pk).exists():
+                raise taken
+            old = {} if is_new else _contact_values(_locked(Contact, contact))
+            contact.save()
+            _record(actor, contact, is_new, old, _contact_values(contact))
+    except IntegrityError as error:
+        # Somebody else, or a mail, has brought the same address since we looked.
+        if is_new:
+            contact.pk = None
         if Contact.objects.filter(email=contact.email).exclude(pk=contact.pk).exists():
-            raise ServiceError("There is already a contact with this address.", field="email")
-        is_new = contact.pk is None
-        old = None if is_new else Contact.objects.filter(pk=contact.pk).values("customer_id").first()
-        contact.save()
-        audit.record(
-            actor=actor,
-            action="contact.created" if is_new else "contact.changed",
-            entity=contact,
-            old=old,
-            new={"customer_id": contact.customer_id},
-        )
+            raise taken from error
+        raise ServiceError("There is no such customer any more.", field="customer") from error
     return contact
 
 
@@ -101,6 +116,45 @@ def delete_contact(*, actor: Actor, contact: Contact) -> None:
     with transaction.atomic():
         audit.record(actor=actor, action="contact.deleted", entity=contact)
         contact.delete()
+
+
+def _locked(model: type[_Row], row: _Row) -> _Row:
+    found = model._default_manager.select_for_update(no_key=True).filter(pk=row.pk).first()
+    if found is None:
+        raise Conflict(f"This {model._meta.verbose_name} is not there any more.")
+    return found
+
+
+def _customer_values(customer: Customer, domains: Sequence[str] | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"name": customer.name, "notes": customer.notes}
+    if domains is not None:
+        values["domains"] = sorted(customer.domains.values_list("domain", flat=True))
+    return values
+
+
+def _contact_values(contact: Contact) -> dict[str, Any]:
+    return {name: getattr(contact, name) for name in ("customer_id", "language", *_HIDDEN["contact"])}
+
+
+def _record(
+    actor: Actor, row: Customer | Contact, is_new: bool, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """What differs; of addresses and texts only that they changed. Nothing when nothing differs."""
+    what = str(row._meta.model_name)
+    hidden = _HIDDEN[what]
+    if is_new:
+        shown = {name: value for name, value in new.items() if name not in hidden}
+        audit.record(actor=actor, action=f"{what}.created", entity=row, new=shown)
+        return
+    changed = [name for name in new if old.get(name) != new[name]]
+    if changed:
+        audit.record(
+            actor=actor,
+            action=f"{what}.changed",
+            entity=row,
+            old={name: "(hidden)" if name in hidden else old.get(name) for name in changed},
+            new={name: "(changed)" if name in hidden else new[name] for name in changed},
+        )
 
 
 def customers_of_domains(domains: Iterable[str]) -> dict[str, int]:

@@ -6,8 +6,10 @@ from datetime import datetime
 from django.utils import timezone
 
 from tickets.actors import Actor
-from tickets.models import Attachment, Comment, Direction, EmailLog, SearchText, Ticket
+from tickets.models import Attachment, Comment, Direction, EmailLog, SearchKind, SearchText, Ticket
 from tickets.services.unit import UnitOfWork
+
+_COMMENT_KINDS = (SearchKind.COMMENT, SearchKind.NOTE)
 
 
 def log_incoming(
@@ -59,9 +61,15 @@ def move_mail(unit: UnitOfWork, *, actor: Actor, source_key: str, source: Ticket
     log.ticket, log.is_reply = target, True
     log.save(update_fields=["ticket", "is_reply"])
     if comment is not None:
-        names = list(Attachment.objects.filter(comment=comment).values_list("name", flat=True))
-        texts = [comment.reply_text or comment.body_text, *names]
-        SearchText.objects.filter(ticket=source, text__in=texts).update(ticket=target)
+        names = list(Attachment.objects.filter(comment=comment, is_inline=False).values_list("name", flat=True))
+        texts: list[tuple[tuple[str, ...], str]] = [(_COMMENT_KINDS, comment.reply_text or comment.body_text)]
+        texts += [((SearchKind.ATTACHMENT,), name) for name in names]
+        for kinds, text in texts:
+            # One row each: another comment may say the very same and stays.
+            row = SearchText.objects.filter(ticket=source, kind__in=kinds, text=text).order_by("id").first()
+            if row is not None:
+                row.ticket = target
+                row.save(update_fields=["ticket"])
         Attachment.objects.filter(comment=comment).update(ticket=target)
         Comment.objects.filter(pk=comment.pk).update(ticket=target)
     unit.audit(

@@ -34,11 +34,11 @@ def clean_name(name: str) -> str:
     """A file name that is never a path: no folders, no control characters, no leading dots, at most 200."""
     name = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     name = "".join(char for char in name if unicodedata.category(char)[0] != "C")
-    name = re.sub(r"\s+", " ", name).strip().lstrip(".")
+    name = re.sub(r"\s+", " ", name).strip().lstrip(". ")
     if len(name) > 200:
         stem, dot, ending = name.rpartition(".")
         name = f"{stem[: 199 - len(ending)]}.{ending}" if dot and len(ending) < 20 else name[:200]
-    return name or "file"
+    return name.strip() or "file"
 
 
 _MAGIC = (

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from tickets import audit
 from tickets.actors import Actor
 from tickets.errors import ServiceError, TicketsAreOff
 from tickets.models import (
@@ -31,7 +32,8 @@ from tickets.models import (
 from tickets.services import files
 from tickets.services.comments import write_comment
 from tickets.services.files import Upload
-from tickets.services.unit import UnitOfWork, in_unit, send_changed, send_opened
+from tickets.services.unit import UnitOfWork, in_unit, locked, send_changed, send_opened
+from tickets.storable import storable, storable_json
 
 MAX_TAG = 60
 
@@ -72,8 +74,16 @@ def open_ticket(
     if not settings.TICKET_ENABLED:
         raise TicketsAreOff
     moment = timezone.now()
-    check = {"priority": priority or settings.TICKET_DEFAULT_PRIORITY, "source": source, "subject": subject}
-    values = _checked(check)
+    values = _checked(
+        {
+            "priority": priority or settings.TICKET_DEFAULT_PRIORITY,
+            "source": source,
+            "subject": subject,
+            "category": category,
+            "custom_fields": custom_fields or {},
+        }
+    )
+    description, body_text, body_html = storable(description), storable(body_text), storable(body_html)
     assigned_to_user = assigned_to_user or _default_assignee()
     _check_assignee(assigned_to_user)
     names = clean_tags(tags)
@@ -84,13 +94,13 @@ def open_ticket(
             description=description or body_text,
             status=Status.OPEN,
             priority=values["priority"],
-            category=category,
+            category=values["category"],
             source=source,
             customer_id=customer.pk if customer else contact.customer_id if contact else None,
             contact=contact,
             assigned_to_user=assigned_to_user,
             assigned_team=assigned_team,
-            custom_fields=dict(custom_fields or {}),
+            custom_fields=values["custom_fields"],
             created_at=moment,
             updated_at=moment,
         )
@@ -102,7 +112,7 @@ def open_ticket(
             author_contact=contact if author_user is None else None,
             author_user=author_user,
             body_text=body_text or description,
-            reply_text=(body_text or description) if reply_text is None else reply_text,
+            reply_text=(body_text or description) if reply_text is None else storable(reply_text),
             body_html=body_html,
             is_internal=is_internal,
             is_unverified=is_unverified,
@@ -115,7 +125,17 @@ def open_ticket(
         _add_participants(work, ticket, contact, participants)
         if ticket.subject:
             work.add(SearchText(ticket=ticket, kind=SearchKind.SUBJECT, text=ticket.subject))
-        work.audit(actor=actor, action="ticket.opened", entity=ticket, ticket=ticket, new=_for_audit(ticket, names))
+        new = _for_audit(ticket, names)
+        # Late: a contact that this unit makes has no id yet.
+        work.add_late(
+            lambda: audit.entry(
+                actor=actor,
+                action="ticket.opened",
+                entity=ticket,
+                ticket_id=ticket.pk,
+                new=new | {"contact": contact.pk if contact else None},
+            )
+        )
         send_opened(work, ticket, comment, actor)
     return ticket
 
@@ -145,7 +165,6 @@ def _for_audit(ticket: Ticket, tags: Sequence[str]) -> dict[str, Any]:
         "priority": str(ticket.priority),
         "source": str(ticket.source),
         "customer": ticket.customer_id,
-        "contact": ticket.contact_id,
         "assigned_to_user": ticket.assigned_to_user_id,
         "assigned_team": ticket.assigned_team_id,
         "tags": list(tags),
@@ -168,10 +187,12 @@ def change_ticket(
     with in_unit(unit) as work:
         if unit is None:
             # Closes the race between two changes: the second compares with what the first has written.
-            ticket = Ticket.objects.select_for_update(no_key=True).get(pk=ticket.pk)
+            ticket = locked(ticket)
         old = {name: getattr(ticket, _column(name)) for name in values}
         new = {name: _plain(value) for name, value in values.items()}
         differs = {name for name in values if old[name] != new[name]}
+        if "assigned_to_user" in differs:
+            _check_assignee(values["assigned_to_user"])
         tag_change = _set_tags(work, ticket, tags) if tags is not None else None
         if not differs and not tag_change:
             return ticket
@@ -232,7 +253,9 @@ def _set_tags(unit: UnitOfWork, ticket: Ticket, names: Iterable[str]) -> tuple[l
 
 
 def _search_subject(unit: UnitOfWork, ticket: Ticket, subject: str) -> None:
-    if ticket.pk is not None:
+    if ticket.pk is None:
+        unit.forget(lambda row: isinstance(row, SearchText) and row.ticket is ticket and row.kind == SearchKind.SUBJECT)
+    else:
         SearchText.objects.filter(ticket=ticket.pk, kind=SearchKind.SUBJECT).delete()
     if subject:
         unit.add(SearchText(ticket=ticket, kind=SearchKind.SUBJECT, text=subject))
@@ -290,7 +313,7 @@ def _text(field: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if not isinstance(value, str):
             raise ServiceError("This must be a text.", field=field)
-        text = value.replace("\0", "")
+        text = storable(value)
         return " ".join(text.split()) if field == "subject" else text
 
     return check
@@ -299,13 +322,11 @@ def _text(field: str) -> Callable[[Any], str]:
 def _row(model: type[models.Model], field: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if value is None or isinstance(value, model):
-            if isinstance(value, User):
-                _check_assignee(value)
             return value
         found = model._default_manager.filter(pk=value).first() if isinstance(value, int) else None
         if found is None:
             raise ServiceError(f"There is no {model._meta.verbose_name} {value}.", field=field)
-        return check(found)
+        return found
 
     return check
 
@@ -313,7 +334,11 @@ def _row(model: type[models.Model], field: str) -> Callable[[Any], Any]:
 def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ServiceError("This must be an object with names and values.", field="custom_fields")
-    return dict(value)
+    try:
+        cleaned: dict[str, Any] = storable_json(value)
+    except (TypeError, ValueError) as error:
+        raise ServiceError(f"This cannot be kept: {error}.", field="custom_fields") from error
+    return cleaned
 
 
 CHANGEABLE: dict[str, Callable[[Any], Any]] = {

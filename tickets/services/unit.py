@@ -10,12 +10,14 @@ Order inside ``flush`` is the order of locks: contacts and tags sorted, the numb
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.db import models, transaction
 
 from tickets import audit, numbering, signals
 from tickets.actors import Actor
+from tickets.errors import Conflict
 from tickets.models import (
     Attachment,
     AuditEntry,
@@ -66,15 +68,21 @@ class UnitOfWork:
 
     def change(self, ticket: Ticket, values: Mapping[str, Any]) -> None:
         """Set fields of a ticket: one that the caller has locked, or one opened in this unit."""
-        before = {name: getattr(ticket, name) for name in values}
-        _set(ticket, values)
-        self._undo.append(lambda: _set(ticket, before))
+        self._set(ticket, values)
         if ticket.pk is None:
             return
-        fields = self._changed.setdefault(ticket.pk, (ticket, set()))[1]
+        written, fields = self._changed.setdefault(ticket.pk, (ticket, set()))
+        if written is not ticket:
+            # Two objects of one row: the one that came first is the one that is written.
+            self._set(written, values)
         added = set(values) - fields
         fields |= added
         self._undo.append(lambda: fields.difference_update(added))
+
+    def _set(self, ticket: Ticket, values: Mapping[str, Any]) -> None:
+        before = {name: getattr(ticket, name) for name in values}
+        _set(ticket, values)
+        self._undo.append(lambda: _set(ticket, before))
 
     def tag(self, ticket: Ticket, names: tuple[str, ...]) -> None:
         self._append(self._tags, (ticket, names))
@@ -85,6 +93,13 @@ class UnitOfWork:
     def add(self, row: models.Model) -> None:
         """A leaf row of any table; a relation to an unsaved ticket or comment is filled at ``flush``."""
         self._append(self._rows[type(row)], row)
+
+    def forget(self, which: Callable[[models.Model], bool]) -> None:
+        """Leave out queued leaf rows after all."""
+        for rows in self._rows.values():
+            for index in reversed(range(len(rows))):
+                if which(rows[index]):
+                    self._undo.append(partial(rows.insert, index, rows.pop(index)))
 
     def add_late(self, make: Callable[[], models.Model]) -> None:
         """A leaf row that needs ids or numbers as plain values: made when they are known."""
@@ -195,6 +210,14 @@ def in_unit(unit: UnitOfWork | None) -> Iterator[UnitOfWork]:
         own = UnitOfWork()
         yield own
         own.flush()
+
+
+def locked(ticket: Ticket) -> Ticket:
+    """The ticket as it is now, locked until the transaction ends. Raises Conflict when it is gone."""
+    row = Ticket.objects.select_for_update(no_key=True).filter(pk=ticket.pk).first()
+    if row is None:
+        raise Conflict("This ticket is not there any more.")
+    return row
 
 
 def send_opened(unit: UnitOfWork, ticket: Ticket, comment: Comment | None, actor: Actor) -> None:

@@ -72,7 +72,8 @@ def _remember_grants(cursor: CursorWrapper) -> None:
         return
     cursor.execute(
         "INSERT INTO tticket_installed (key, created_at) "
-        "SELECT 'grant:' || c.relname || ':' || a.privilege_type || ':' || "
+        "SELECT 'grant:' || c.relname || ':' || a.privilege_type || "
+        "  CASE WHEN a.is_grantable THEN '+' ELSE '' END || ':' || "
         "  CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, now() "
         "FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a "
         "WHERE c.relkind = 'v' AND c.relname = ANY(%s) AND c.relnamespace = current_schema()::regnamespace "
@@ -88,7 +89,8 @@ def _grant_again(cursor: CursorWrapper) -> None:
         name = grantee.strip('"').replace('""', '"')
         known = grantee == "PUBLIC" or _rows(cursor, "SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
         if view in objects.VIEWS and known:
-            cursor.execute(f"GRANT {privilege} ON {view} TO {grantee}")
+            option = " WITH GRANT OPTION" if privilege.endswith("+") else ""
+            cursor.execute(f"GRANT {privilege.rstrip('+')} ON {view} TO {grantee}{option}")
     cursor.execute("DELETE FROM tticket_installed WHERE key LIKE 'grant:%%'")
 
 

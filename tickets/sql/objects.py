@@ -61,8 +61,13 @@ BEGIN
 END $$
 """
 
-# to_tsvector raises above 1 MB of text: the expression of the index and of the query must be the same.
-POSTGRESQL_VECTOR = "to_tsvector('simple', left({text}, 200000))"
+# to_tsvector raises above 1 MB of text. Its parser takes invoice.pdf, a@b.example or 12.5 as one word each: with
+# signs as spaces they are the words that a person types, as in FTS5. The expression of the index and of the query
+# must be the same.
+_SIGNS = '!"#$&()*+,-./:;<=>?@[\\]^_`{{|}}~«»·–—‘’“”…'
+POSTGRESQL_VECTOR = (
+    f"to_tsvector('simple', translate(left({{text}}, 200000), '{_SIGNS}', '{' ' * len(_SIGNS.format())}'))"
+)
 POSTGRESQL_INDEXES = {
     "tticket_search_vector": (
         "CREATE INDEX IF NOT EXISTS tticket_search_vector ON tticket_search "
