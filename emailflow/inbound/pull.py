@@ -149,7 +149,7 @@ def _pause(mailbox: Mailbox, report: PullReport) -> timedelta:
     first, longest = timedelta(seconds=mailbox.interval), LONGEST_PAUSE
     if report.own_trouble:
         first, longest = OWN_PAUSE, LONGEST_OWN_PAUSE
-    return min(first * 2 ** min(mailbox.failures + 1, 12), longest)
+    return min(first * (1 << min(mailbox.failures + 1, 12)), longest)
 
 
 class _Look:
