@@ -59,12 +59,13 @@ def add_comment(
     if not (body_text.strip() or body_html.strip() or uploads or system_code or actor.type == "mail"):
         raise ServiceError("A comment needs a text or a file.", field="body_text")
     body_text, body_html = storable(body_text), storable(body_html)
-    moment = timezone.now()
     stored = files.store(uploads)
     with in_unit(unit) as work:
         if unit is None:
             # Closes the race with another change of the same ticket: both see each other's fields.
             ticket = locked(ticket)
+        # After the lock: messages of one ticket have their times in the order in which they were written.
+        moment = timezone.now()
         comment = Comment(
             ticket=ticket,
             author_user=author_user,
