@@ -9,11 +9,13 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from django.conf import settings
 
 from tickets.errors import ServiceError
+
+PIECE = 1 << 20  # bytes held in memory at once
 
 
 class BlobMissing(ServiceError):
@@ -38,13 +40,19 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write(content: bytes, *, sync: bool) -> tuple[str, Path]:
-    sha256 = hashlib.sha256(content).hexdigest()
+def _target(sha256: str) -> Path:
+    """Where the blob will stand; its folders are made, durably, where they are missing."""
     target = path_of(sha256)
     if not target.parent.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
         for folder in (target.parent.parent, target.parent.parent.parent):
             _sync_folder(folder)
+    return target
+
+
+def _write(content: bytes, *, sync: bool) -> tuple[str, Path]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    target = _target(sha256)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -81,6 +89,58 @@ def put_many(contents: Iterable[bytes]) -> list[str]:
     for folder in folders:
         _sync_folder(folder)
     return names
+
+
+class BlobWriter:
+    """A blob that is written in pieces; the name is known when the last one is in.
+
+    A context manager: leaving it without ``finish`` throws the pieces away. Raises OSError like ``put``.
+    """
+
+    def __init__(self) -> None:
+        folder = Path(settings.BLOB_DIR)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Next to the blobs, so that the rename stays on one disk.
+        descriptor, self._name = tempfile.mkstemp(dir=folder, prefix=".new-")
+        self._stream = os.fdopen(descriptor, "wb")
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        Path(self._name).unlink(missing_ok=True)
+
+    def write(self, piece: bytes | memoryview) -> None:
+        self._digest.update(piece)
+        self._stream.write(piece)
+        self.size += len(piece)
+
+    def finish(self, *, sync: bool = True) -> str:
+        """Rename it to its SHA-256 and return that. ``sync=False`` as for ``put``."""
+        sha256 = self._digest.hexdigest()
+        target = _target(sha256)
+        self._stream.flush()
+        if sync:
+            os.fsync(self._stream.fileno())
+        self._stream.close()
+        Path(self._name).replace(target)
+        if sync:
+            _sync_folder(target.parent)
+        return sha256
+
+
+def put_file(path: Path | str, *, sync: bool = True) -> str:
+    """Copy a file into the store, a piece at a time, and return its SHA-256 in hex. The file stays.
+
+    Raises OSError when the file cannot be read or the disk says no.
+    """
+    with Path(path).open("rb") as source, BlobWriter() as writer:
+        while piece := source.read(PIECE):
+            writer.write(piece)
+        return writer.finish(sync=sync)
 
 
 def exists(sha256: str) -> bool:
