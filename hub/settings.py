@@ -106,6 +106,7 @@ LANGUAGES = [("en", "English"), ("da", "Dansk")]
 TIME_ZONE = env.time_zone("TIME_ZONE", "Europe/Copenhagen")
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["hub.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"

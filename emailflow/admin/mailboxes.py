@@ -60,6 +60,9 @@ class MailboxForm(_MailboxModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "slug" in self.fields:
+            self.fields["slug"].label = "Short name"
+            self.fields["slug"].help_text = "Letters, digits and hyphens; commands and rules name the mailbox by it."
         if "protocol" in self.fields:
             field: Any = self.fields["protocol"]
             field.choices = [choice for choice in Protocol.choices if choice[0] != Protocol.BUILTIN]

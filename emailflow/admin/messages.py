@@ -85,15 +85,11 @@ class MessageAdmin(ReadOnlyAdmin):
     change_form_template = "admin/emailflow/message/change_form.html"
     list_display = (
         "received",
-        "sender",
+        "sender_and_verdict",
         "subject_line",
-        "state_word",
-        "outcome_word",
-        "label_word",
-        "kind_word",
-        "verdict_word",
+        "became",
+        "label_and_kind",
         "mailbox_name",
-        "ticket_link",
     )
     list_display_links = ("received", "subject_line")
     list_filter = (
@@ -221,6 +217,20 @@ class MessageAdmin(ReadOnlyAdmin):
             return f"{row.from_name} <{row.from_address}>"
         return row.from_address or row.from_name or "(nobody)"
 
+    @admin.display(description="From")
+    def sender_and_verdict(self, row: Message) -> SafeString:
+        return _two_lines(self.sender(row), self.verdict_word(row) if row.sender_verdict else "")
+
+    @admin.display(description="Label and kind")
+    def label_and_kind(self, row: Message) -> SafeString:
+        return _two_lines(self.label_word(row), self.kind_word(row) if row.kind else "")
+
+    @admin.display(description="What became of it")
+    def became(self, row: Message) -> SafeString:
+        """The outcome of what is processed, the state of everything else; below it the ticket."""
+        word = self.outcome_word(row) if row.outcome else self.state_word(row)
+        return _two_lines(word, self.ticket_link(row) if row.ticket else "")
+
     @admin.display(description="Subject")
     def subject_line(self, row: Message) -> str:
         return row.subject[:200] or "(no subject)"
@@ -266,8 +276,11 @@ class MessageAdmin(ReadOnlyAdmin):
     def problem(self, row: Message) -> str:
         if not row.last_error:
             return "-"
-        again = f" Next try at {moment(row.next_attempt_at)}." if row.state == State.WAITING else ""
-        return f"{row.last_error} ({row.attempts} tries so far.){again}"
+        if row.state == State.PROCESSED:
+            return row.last_error
+        tries = f"{row.attempts} {'try' if row.attempts == 1 else 'tries'} so far"
+        again = f", the next at {moment(row.next_attempt_at)}" if row.state == State.WAITING else ""
+        return f"{row.last_error} ({tries}{again})"
 
     @admin.display(description="Repeats")
     def duplicate(self, row: Message) -> SafeString | str:
@@ -279,6 +292,10 @@ class MessageAdmin(ReadOnlyAdmin):
 
 def _mails(number: int) -> str:
     return f"{number} mail{'' if number == 1 else 's'}"
+
+
+def _two_lines(first: str, second: str) -> SafeString:
+    return format_html('{}<br><span class="hub-quiet">{}</span>', first, second) if second else format_html("{}", first)
 
 
 def _told(mail: Message, trace: Trace | None) -> dict[str, Any]:

@@ -114,7 +114,8 @@ def _as_untouched(form: forms.Form) -> None:
     """A list without an empty line sends its first one: that alone is no change by a person."""
     for name, field in form.fields.items():
         if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.MultipleChoiceField):
-            form.initial.setdefault(name, next((value for value, _ in field.choices), None))
+            choices: Any = field.choices
+            form.initial.setdefault(name, next((value for value, _ in choices), None))
 
 
 class StepFormSet(_FormSet):

@@ -113,7 +113,7 @@ class HubModelAdmin(_ModelAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.long_texts:
-            kwargs["widget"] = AdminTextareaWidget
+            kwargs["widget"] = AdminTextareaWidget(attrs={"rows": 4})
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and hasattr(field.widget, "can_delete_related"):
             # A slip on a ticket's page must not remove its customer.
