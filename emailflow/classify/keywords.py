@@ -14,7 +14,7 @@ from emailflow.classify.phrases import INVOICE, NEWSLETTER, ORDER, SPAM, SUPPORT
 from emailflow.mail import Kind, ParsedMail
 
 GENERAL = "general"
-MAX_TEXT = 20_000
+MAX_TEXT = 4_000
 _MIN_CONFIDENCE = 0.35  # below it a mail is "general"
 _MAX_CONFIDENCE = 0.99
 _BY_KIND = {
@@ -41,6 +41,33 @@ class _Sign:
     label: str
     weight: float
     reason: str
+
+
+_PHRASES: tuple[tuple[str, Phrase], ...] = tuple(
+    (label, phrase)
+    for label, phrases in (
+        ("support_request", SUPPORT),
+        ("invoice", INVOICE),
+        ("order", ORDER),
+        ("newsletter", NEWSLETTER),
+        ("spam", SPAM),
+    )
+    for phrase in phrases
+)
+
+
+class _Together:
+    """Phrases as one pattern. At one place of a text the first that fits counts; a search for each would cost
+    a pass over the text for each."""
+
+    def __init__(self, *, subject_only: bool) -> None:
+        chosen = [(n, p) for n, (_, p) in enumerate(_PHRASES) if p.subject_only is subject_only]
+        self.numbers = [number for number, _ in chosen]
+        self.pattern = re.compile(r"(?<!\w)(?=%s)" % "|".join(f"({phrase.words})" for _, phrase in chosen))
+
+
+_ANYWHERE = _Together(subject_only=False)
+_IN_SUBJECT = _Together(subject_only=True)
 
 
 class KeywordClassifier:
@@ -102,19 +129,15 @@ def _text(mail: ParsedMail) -> _Text:
 
 
 def _phrases(text: _Text) -> Iterable[_Sign]:
-    tables: tuple[tuple[str, tuple[Phrase, ...]], ...] = (
-        ("support_request", SUPPORT),
-        ("invoice", INVOICE),
-        ("order", ORDER),
-        ("newsletter", NEWSLETTER),
-        ("spam", SPAM),
-    )
-    for label, phrases in tables:
-        for phrase in phrases:
-            match = phrase.pattern.search(text.subject if phrase.subject_only else text.both)
-            if match:
-                words = " ".join(match[0].split())[:60]
-                yield _Sign(label, phrase.weight, f"It says {words!r}.")
+    """Each phrase once, with the words that were found. One pass over the text for all phrases together."""
+    found: dict[int, str] = {}
+    for place, words in ((_ANYWHERE, text.both), (_IN_SUBJECT, text.subject)):
+        for match in place.pattern.finditer(words):
+            if match.lastindex is not None:
+                found.setdefault(place.numbers[match.lastindex - 1], match[match.lastindex])
+    for number, words in sorted(found.items()):
+        label, phrase = _PHRASES[number]
+        yield _Sign(label, phrase.weight, f"It says {' '.join(words.split())[:60]!r}.")
 
 
 def _structure(mail: ParsedMail, kind: Kind) -> Iterable[_Sign]:

@@ -4,19 +4,18 @@ All patterns meet text in lower case and are linear: no nested repetition.
 """
 # ruff: noqa: E501  a pattern is easier to read unbroken
 
-import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
     weight: float
-    pattern: re.Pattern[str]
+    words: str  # a pattern without groups, for lower-case text; it begins and ends with whole words
     subject_only: bool = False
 
 
 def _phrase(weight: float, pattern: str, *, subject_only: bool = False) -> Phrase:
-    return Phrase(weight, re.compile(rf"(?<!\w)(?:{pattern})(?!\w)"), subject_only)
+    return Phrase(weight, rf"(?:{pattern})(?!\w)", subject_only)
 
 
 SUPPORT = (
