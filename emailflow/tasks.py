@@ -7,7 +7,7 @@ from emailflow.inbound.pipeline import process_due
 from emailflow.inbound.retention import let_go
 
 # Below the time limit of django-q2, which kills: the rest is done by the next task.
-LONGEST_TASK = 300
+LONGEST_TASK = 100
 
 
 def pull_due_mailboxes() -> int:

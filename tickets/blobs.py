@@ -25,7 +25,8 @@ class BlobMissing(ServiceError):
 
 def path_of(sha256: str) -> Path:
     """Where the blob stands. ``sha256`` comes from a row, never from a request."""
-    return Path(settings.BLOB_DIR) / sha256[:2] / sha256[2:4] / sha256
+    # One level: 256 folders, so that a group of mails syncs few of them and none is made anew for each mail.
+    return Path(settings.BLOB_DIR) / sha256[:2] / sha256
 
 
 def _trash_of(sha256: str) -> Path:
@@ -45,8 +46,7 @@ def _target(sha256: str) -> Path:
     target = path_of(sha256)
     if not target.parent.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
-        for folder in (target.parent.parent, target.parent.parent.parent):
-            _sync_folder(folder)
+        _sync_folder(target.parent.parent)
     return target
 
 
