@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,7 +20,7 @@ from emailflow.services.messages import ignore, make_ticket, reprocess
 from tickets import blobs
 from tickets.admin.base import ReadOnlyAdmin, actor_of, badge, link_to, moment, pretty, user_of
 from tickets.models import User
-from tickets.views.files import sealed
+from tickets.views.files import file_response
 
 _STATE_TONES = {State.FAILED: "bad", State.WAITING: "warn", State.PROCESSED: "good"}
 _OUTCOME_TONES = {
@@ -165,10 +165,7 @@ class MessageAdmin(ReadOnlyAdmin):
             text = "The raw mail is not kept any more (MAIL_RAW_RETENTION_DAYS)."
             self.message_user(request, text, messages.ERROR)
             return HttpResponseRedirect(self.page_of(mail))
-        response = FileResponse(
-            stream, as_attachment=True, filename=f"mail-{mail.pk}.eml", content_type="message/rfc822"
-        )
-        return sealed(response)
+        return file_response(stream, name=f"mail-{mail.pk}.eml", mime_type="message/rfc822")
 
     def do_view(self, request: HttpRequest, message_pk: int) -> HttpResponse:
         """The buttons of the page."""

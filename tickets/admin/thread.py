@@ -20,7 +20,7 @@ from tickets.models import (
     Ticket,
     User,
 )
-from tickets.views.files import INLINE_TYPES
+from tickets.services.files import INLINE_TYPES
 
 # A page is for reading: of a longer thread it shows the newest part, and says so.
 MOST_MESSAGES = 200
@@ -40,6 +40,10 @@ class Entry:
     folded: bool
     files: list[Attachment]
     pictures: list[Attachment] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return words.note_title(self.comment)
 
     @property
     def has_html(self) -> bool:

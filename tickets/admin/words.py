@@ -28,13 +28,12 @@ _FIELDS = {
 # What happened, for actions whose values say nothing more.
 _ACTIONS = {
     "ticket.opened": "opened the ticket",
-    "ticket.merged": "merged the ticket into another one",
     "comment.added": "added a message",
     "participant.confirmed": "confirmed a participant",
     "participant.refused": "refused a participant",
-    "participant.added": "added a participant",
-    "mail.linked": "put a mail on the ticket",
     "mail.moved": "moved a mail to another ticket",
+    "mail.reprocessed": "processed a mail again",
+    "mail.ignored": "decided to ignore a mail",
     "token.made": "made an API token",
     "token.revoked": "revoked an API token",
     "user.password_set": "set the password of a user",
@@ -55,6 +54,16 @@ def author(comment: Comment) -> str:
     if comment.author_contact is not None:
         return str(comment.author_contact)
     return "Hub"
+
+
+def note_title(comment: Comment) -> str:
+    """What an automatic mail is called, where it is folded away as a note."""
+    recipients = ", ".join(map(str, comment.system_params.get("recipients") or []))
+    names = {"auto_reply": "Automatic reply", "complaint": "Spam complaint"}
+    if comment.system_code == "bounce":
+        status = comment.system_params.get("status") or ""
+        return f"Delivery report{f' about {recipients}' if recipients else ''}{f' ({status})' if status else ''}"
+    return names.get(comment.system_code, "Automatic mail")
 
 
 def system_note(comment: Comment) -> str:
@@ -84,6 +93,8 @@ def _deed(entry: AuditEntry, names: Names) -> str:
         return "added an internal note" if entry.new_values.get("internal") else "added a message"
     if entry.action in _ACTIONS:
         return _ACTIONS[entry.action]
+    if entry.action == "ticket.tagged":
+        return f"added the tags {value('tags', entry.new_values.get('tags'), names)}"
     what, _, verb = entry.action.partition(".")
     verb = verb.replace("_", " ") or "changed"
     thing = f"the {what.replace('_', ' ')}"

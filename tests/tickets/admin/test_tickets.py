@@ -203,6 +203,16 @@ def test_thread_marks_strangers_and_folds_what_is_quoted() -> None:
     assert "<details><summary>Quoted text</summary>" in response.content.decode()
 
 
+def test_a_delivery_report_is_folded_and_says_whom_it_is_about() -> None:
+    row = ticket("Help")
+    add_comment(
+        actor=SYSTEM, ticket=row, body_text="The mail could not be delivered.", source=Source.EMAIL, is_internal=True,
+        system_code="bounce", system_params={"recipients": ["gone@else.example"], "status": "5.1.1"},
+    )  # fmt: skip
+    page = browser(agent()).get(page_of(row)).content.decode()
+    assert "<summary>Delivery report about gone@else.example (5.1.1)</summary>" in page
+
+
 def test_text_of_a_mail_is_shown_as_text() -> None:
     row = ticket("<b>Bold</b>", body_text="<script>alert(1)</script>")
     page = browser(agent()).get(page_of(row)).content.decode()
