@@ -21,7 +21,7 @@ def flush_passes_append_only_tables() -> Iterator[None]:
 
     def sql_flush(self: Any, style: Any, tables: Sequence[str], **options: Any) -> list[str]:
         statements = plain(self, style, [table for table in tables if table != _TABLE], **options)
-        if connection.vendor == "sqlite" and statements:
+        if statements:
             statements.insert(
                 0, f"INSERT INTO {_TABLE} (reason, actor, created_at) VALUES ('test', 'test', CURRENT_TIMESTAMP)"
             )

@@ -37,24 +37,28 @@ class Trigger:
 
 
 def postgresql_triggers() -> tuple[Trigger, ...]:
-    """UPDATE is always refused; DELETE only while a maintenance row stands in the same transaction."""
+    """UPDATE is always refused; DELETE and TRUNCATE but while a maintenance row stands in the same transaction."""
     return tuple(
         Trigger(
-            name=f"{table}_append_only",
+            name=f"{table}_{name}",
             table=table,
             create=(
-                f"CREATE OR REPLACE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-                "FOR EACH ROW EXECUTE FUNCTION tticket_append_only()"
+                f"CREATE OR REPLACE TRIGGER {table}_{name} BEFORE {events} ON {table} "
+                f"FOR EACH {each} EXECUTE FUNCTION tticket_append_only()"
             ),
         )
         for table in APPEND_ONLY
+        for name, events, each in (
+            ("append_only", "UPDATE OR DELETE", "ROW"),
+            ("no_truncate", "TRUNCATE", "STATEMENT"),
+        )
     )
 
 
 POSTGRESQL_FUNCTION = """
 CREATE OR REPLACE FUNCTION tticket_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'DELETE' AND EXISTS (SELECT 1 FROM tticket_maintenance) THEN
+    IF TG_OP <> 'UPDATE' AND EXISTS (SELECT 1 FROM tticket_maintenance) THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'check_violation';
@@ -98,6 +102,14 @@ def sqlite_triggers() -> tuple[Trigger, ...]:
                 f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
                 "WHEN NOT EXISTS (SELECT 1 FROM tticket_maintenance) BEGIN "
                 f"SELECT RAISE(ABORT, '{table} is append-only: DELETE refused'); END",
+            ),
+            # REPLACE deletes without telling the trigger above.
+            Trigger(
+                f"{table}_no_replace",
+                table,
+                f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+                f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = new.id) BEGIN "
+                f"SELECT RAISE(ABORT, '{table} is append-only: REPLACE refused'); END",
             ),
         ]
     insert = f"INSERT INTO {SQLITE_FTS}(rowid, text) VALUES (new.id, new.text);"

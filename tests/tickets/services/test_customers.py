@@ -123,7 +123,9 @@ def test_a_contact_has_one_address_in_lower_case() -> None:
     assert Contact.objects.get().name == "Mette L"
 
 
-@pytest.mark.parametrize("address", ["", "mette", "mette@", "@x.example", "a b@x.example", "a@x.example\nBcc: b@x.example"])
+@pytest.mark.parametrize(
+    "address", ["", "mette", "mette@", "@x.example", "a b@x.example", "a@x.example\nBcc: b@x.example"]
+)
 def test_a_wrong_address_names_its_field(address: str) -> None:
     with pytest.raises(ServiceError) as error:
         contact_of(address)
