@@ -150,8 +150,9 @@ class TestAuditLog:
             )  # fmt: skip
         if connection.vendor == "sqlite":
             assert self.refused(
-                "REPLACE INTO tticket_audit_log (id, actor_type, actor_name, action, entity_type, old_values, new_values, "
-                f"request_id, created_at) VALUES ({pk}, 'user', '', 'x', 'x', '{{}}', '{{}}', '', '2025-01-01')"
+                "REPLACE INTO tticket_audit_log (id, actor_type, actor_name, action, entity_type, old_values, "
+                "new_values, request_id, created_at) "
+                f"VALUES ({pk}, 'user', '', 'x', 'x', '{{}}', '{{}}', '', '2025-01-01')"
             )
         assert AuditEntry.objects.get(pk=pk).action == "test.done"
 
