@@ -4,10 +4,10 @@ The files of this folder are the only inbound ones that open sockets. They know 
 (``emailflow.inbound.pull``) tells them from where to read and keeps the ledger.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 class SourceError(Exception):
@@ -49,7 +49,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class AfterReading:
-    """What the server hears once a mail is safe with us: nothing, seen, flag or move."""
+    """What the server hears once a mail is safe with us: nothing, seen, flag, move or (POP3) delete."""
 
     action: str = "nothing"
     move_to: str = ""
@@ -63,6 +63,9 @@ class Source(Protocol):
 
     lease_seconds: int
     """How long a pull may work without a sign of life."""
+
+    tells_last: bool
+    """``after_read`` takes effect only when the connection ends, and ends it: it is called once, at the end."""
 
     def connect(self) -> None:
         """Open the mailbox. Called again after an error, it starts afresh."""
@@ -82,6 +85,15 @@ class Source(Protocol):
     def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
         """The whole mails, unchanged, without marking them as read. A UID that is gone is left out."""
 
+    def headers(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        """The header blocks of at most 500 mails, to compare with the ledger. A UID that is gone is left out."""
+
+    def save(self, uid: str, stream: BinaryIO, alive: Callable[[], None]) -> bool:
+        """Write one whole mail into ``stream`` in pieces; False when it is gone. Calls ``alive`` between them.
+
+        What ``stream`` or ``alive`` raise is passed on as it is.
+        """
+
     def present(self, uids: Sequence[str]) -> set[str]:
         """Which of these the source still has."""
 
@@ -90,3 +102,13 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Never raises."""
+
+
+class UnorderedSource(Source, Protocol):
+    """A source whose names say nothing about age."""
+
+    may_rename: bool
+    """The server may give all its mails other names, as a POP3 server does that was replaced."""
+
+    def before(self, moment: datetime) -> list[str]:
+        """Which of the mails that are there now the mail server got before ``moment``, as far as it can tell."""

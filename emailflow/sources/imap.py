@@ -117,6 +117,11 @@ class ImapSource:
             raise SourceError("The server answers without the mail itself", uid_only=True)
         return bodies
 
+    def headers(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        with self._trouble("give the headers of its mails"):
+            answer = self._open().fetch([int(uid) for uid in uids], ["BODY.PEEK[HEADER]"]) if uids else {}
+        return {str(uid): data[b"BODY[HEADER]"] or b"" for uid, data in answer.items() if b"BODY[HEADER]" in data}
+
     def present(self, uids: Sequence[str]) -> set[str]:
         with self._trouble("list its mails"):
             found = self._open().search(["UID", ",".join(uids)]) if uids else []

@@ -14,6 +14,7 @@ from pathlib import Path
 from emailflow.sources.base import AfterReading, Offer, Position, SourceError
 
 PORTION = 500
+HEADER_BYTES = 256 * 1024
 # A program that delivers writes to tmp and renames, so a mail under such a name is complete.
 _DELIVERED = re.compile(r"(\d{9,10})\.[^.]+\..+")
 # A person copies straight into new: the copy is complete when nothing was added for this long.
@@ -34,6 +35,8 @@ class MaildirSource:
 
     ordered = False
     lease_seconds = 30
+    tells_last = False
+    may_rename = False
 
     def __init__(self, *, path: Path, after: AfterReading | None = None) -> None:
         self.path = path
@@ -74,6 +77,23 @@ class MaildirSource:
             content = self._read(uid)
             if content is not None:
                 found[uid] = content
+        return found
+
+    def headers(self, uids: Sequence[str]) -> Mapping[str, bytes]:
+        """The beginning of each file. One that cannot be read has no headers: fetching it says why."""
+        found = {}
+        for uid in uids:
+            file = self._find(uid)
+            if file is None:
+                continue
+            try:
+                with file.path.open("rb") as stream:
+                    head = stream.read(HEADER_BYTES)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                head = b""
+            found[uid] = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
         return found
 
     def present(self, uids: Sequence[str]) -> set[str]:
