@@ -241,6 +241,8 @@ def _outcome(one: Filed) -> tuple[State, Outcome, str]:
     work, placing, context = one.work, one.placing, one.context
     if work.duplicate_of is not None:
         return State.PROCESSED, Outcome.DUPLICATE, ""
+    if placing.opened:
+        return State.PROCESSED, Outcome.TICKET_CREATED, one.error
     if work.kind in (Kind.BOUNCE, Kind.COMPLAINT):
         return State.PROCESSED, Outcome.BOUNCE, ""
     if work.kind is Kind.LOOP:
@@ -248,8 +250,6 @@ def _outcome(one: Filed) -> tuple[State, Outcome, str]:
     if placing.filed_on is not None:
         done = Outcome.LINKED if work.own_is_reply else Outcome.TICKET_CREATED
         return State.PROCESSED, done, one.error
-    if placing.opened:
-        return State.PROCESSED, Outcome.TICKET_CREATED, one.error
     if placing.linked:
         done = Outcome.AUTO_REPLY if work.kind is Kind.AUTO_REPLY else Outcome.LINKED
         return State.PROCESSED, done, one.error

@@ -110,11 +110,11 @@ class Filing:
         gate = placing.gate = self._gate(work, ticket)
         closed = ticket.status == Status.CLOSED
         if gate.standing is Standing.STRANGER:
-            if settings.TICKET_STRANGER_POLICY == "hold":
+            if settings.TICKET_STRANGER_POLICY == "hold" and not work.by_hand:
                 placing.held = f"It names {ticket.ticket_number}, but {gate.reason}."
                 return
             # An unverified comment on a closed ticket is a mail that nobody sees.
-            if settings.TICKET_STRANGER_POLICY == "new_ticket" or closed:
+            if settings.TICKET_STRANGER_POLICY != "unverified" or closed:
                 placing.remarks.append(f"It names {ticket.ticket_number}, but {gate.reason}.")
                 return
         elif closed and work.kind is Kind.PERSON and not self._may_reopen(work, ticket):

@@ -151,7 +151,8 @@ def process_by_hand(claim: Claim, actor: Actor) -> None:
             intents=(("create_ticket", OpenOrLink()),),
         )
         for work in works:
-            work.plan, work.duplicate_of, work.twin, work.wait_for = Plan((opening,)), None, None, None
+            work.plan, work.by_hand = Plan((opening,)), True
+            work.duplicate_of = work.twin = work.wait_for = None
         return works
 
     settle(claim, prepare=prepare_by_hand, house=_house_of(claim.messages), workflows=tuple)

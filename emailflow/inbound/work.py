@@ -49,6 +49,7 @@ class Work:
     priority_reason: str = ""
     facts: Facts | None = None
     plan: Plan | None = None
+    by_hand: bool = False  # a person asked for a ticket: no policy holds it back
     done: dict[int, bool] = field(default_factory=dict)  # workflows that succeeded in this run -> stop
     ticket: Ticket | None = None  # set by apply
 

@@ -7,8 +7,10 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from emailflow.models import Mailbox, Message, Outcome
+from emailflow.services.messages import make_ticket
 from tests.flows.conftest import Deliver
 from tests.mails import mail
+from tickets.actors import Actor
 from tickets.models import Contact, Customer, CustomerDomain, Participant, Status, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +73,18 @@ def test_stranger_policy_hold(deliver: Deliver, ticket: Ticket, settings: LazySe
 
     assert (message.outcome, message.ticket) == (Outcome.UNROUTED, None)
     assert ticket.ticket_number in message.last_error
+
+
+def test_held_mail_becomes_a_ticket_of_its_own_when_a_person_says_so(
+    deliver: Deliver, ticket: Ticket, settings: LazySettings
+) -> None:
+    settings.TICKET_STRANGER_POLICY = "hold"
+    message = follow_up(deliver, ticket, sender=STRANGER)
+
+    made = make_ticket(actor=Actor.of_system("test"), message=message)
+
+    assert (made.outcome, made.ticket is not None) == (Outcome.TICKET_CREATED, True)
+    assert made.ticket != ticket
 
 
 def test_colleague_of_the_requester_joins(deliver: Deliver) -> None:
