@@ -129,8 +129,7 @@ class Env:
                 Fernet(key)
             except ValueError:
                 raise WrongSetting(
-                    f"{name}: key {number} is not a Fernet key; use 32 random bytes "
-                    "as URL-safe base64 (44 characters)"
+                    f"{name}: key {number} is not a Fernet key; use 32 random bytes as URL-safe base64 (44 characters)"
                 ) from None
         return keys
 
@@ -143,9 +142,7 @@ class Env:
         engine = config.get("ENGINE")
         if engine == "django.db.backends.sqlite3":
             if config["NAME"] in ("", ":memory:"):
-                raise WrongSetting(
-                    f"{name}: SQLite needs a file, because several processes share it; use {_DATABASES}"
-                )
+                raise WrongSetting(f"{name}: SQLite needs a file, because several processes share it; use {_DATABASES}")
             config["NAME"] = str((self.folder / config["NAME"]).absolute())
         elif engine != "django.db.backends.postgresql" or not config["NAME"]:
             raise WrongSetting(f"{name}: this is not a database that Hub can use; use {_DATABASES}")
