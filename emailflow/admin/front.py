@@ -14,6 +14,7 @@ from emailflow import querysets
 from emailflow.models import Mailbox, Message, Outcome, Protocol, State
 from emailflow.workflow.alerts import failing_workflows
 from tickets.models import User
+from tickets.services.tickets import default_assignee
 
 # A count for the eye costs the same with a hundred mails and with a million.
 MOST = 99
@@ -112,6 +113,9 @@ def _settings() -> list[Notice]:
         found.append(Notice("warn", text))
     if not settings.EMAIL_WORKFLOWS_ENABLED:
         found.append(Notice("warn", "Rules are off (EMAIL_WORKFLOWS_ENABLED=false): only replies find their ticket."))
+    if settings.TICKET_AUTO_ASSIGN and default_assignee() is None:
+        text = "TICKET_DEFAULT_ASSIGNEE_ID names no active user: new tickets stay unassigned."
+        found.append(Notice("bad", text))
     if settings.OUTGOING_MAIL == "hold":
         found.append(Notice("", "Outgoing mail is held (OUTGOING_MAIL=hold): nothing leaves this machine."))
     return found

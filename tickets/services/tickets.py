@@ -84,7 +84,7 @@ def open_ticket(
         }
     )
     description, body_text, body_html = storable(description), storable(body_text), storable(body_html)
-    assigned_to_user = assigned_to_user or _default_assignee()
+    assigned_to_user = assigned_to_user or default_assignee()
     _check_assignee(assigned_to_user)
     names = clean_tags(tags)
     stored = files.store(uploads)
@@ -288,7 +288,7 @@ def _audited(name: str, value: Any) -> Any:
     return _plain(value) if value is None or isinstance(value, int) else str(value)
 
 
-def _default_assignee() -> User | None:
+def default_assignee() -> User | None:
     """TICKET_AUTO_ASSIGN: the configured user while active; a missing one leaves the ticket unassigned."""
     if not settings.TICKET_AUTO_ASSIGN or settings.TICKET_DEFAULT_ASSIGNEE_ID is None:
         return None

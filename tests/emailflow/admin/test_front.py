@@ -113,6 +113,7 @@ def test_a_rule_that_failed_three_times_in_an_hour_is_named() -> None:
         ("TICKET_EMAIL_INTEGRATION", False, "Mail makes no tickets"),
         ("EMAIL_WORKFLOWS_ENABLED", False, "Rules are off"),
         ("OUTGOING_MAIL", "hold", "Outgoing mail is held"),
+        ("TICKET_AUTO_ASSIGN", True, "names no active user"),
     ],
 )
 def test_what_the_settings_switch_off_is_a_banner(settings: Any, name: str, value: Any, words: str) -> None:
