@@ -5,11 +5,13 @@ in the transaction of ``emailflow.inbound.receive`` that writes the mail's row.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models, transaction
 from django.utils import timezone
 
+from emailflow.inbound.parsing.headers import split_message
+from emailflow.inbound.receive import received_at
 from emailflow.models import AfterRead, Delivery, DeliveryState, Mailbox, MailboxCursor, StartPolicy
 from emailflow.sources.base import Offer, Position, Source
 
@@ -17,6 +19,8 @@ TRIES = 5
 # The server's clock and ours differ: when its UIDs change, mail of these minutes is rather looked at twice.
 CLOCKS_DIFFER = timedelta(minutes=5)
 _CHUNK = 500
+# What we deleted and is offered again was not deleted, or is another mail under an old name: its bytes tell.
+_WANTED = (DeliveryState.SEEN, DeliveryState.DELETED)
 
 
 class Ledger:
@@ -34,7 +38,7 @@ class Ledger:
 
     def not_final(self, offers: Sequence[Offer]) -> list[Offer]:
         """Those of at most 500 offers that still want something: all that is not stored, set aside or skipped."""
-        settled = self._own().exclude(state=DeliveryState.SEEN).filter(uid__in=[offer.uid for offer in offers])
+        settled = self._own().exclude(state__in=_WANTED).filter(uid__in=[offer.uid for offer in offers])
         known = set(settled.values_list("uid", flat=True))
         return [offer for offer in offers if offer.uid not in known]
 
@@ -42,6 +46,7 @@ class Ledger:
         """The rows of these offers by UID; new ones are written as ``seen``, before anything is fetched."""
         uids = [offer.uid for offer in offers]
         rows = self._rows(uids)
+        self._begin_again([row for row in rows.values() if row.state == DeliveryState.DELETED])
         missing = [uid for uid in uids if uid not in rows]
         if missing:
             self._write(missing, DeliveryState.SEEN)
@@ -65,6 +70,14 @@ class Ledger:
         row.next_try_at = timezone.now() + timedelta(minutes=1)
         row.save(update_fields=["last_error", "next_try_at"])
 
+    def again(self, uids: Sequence[str]) -> None:
+        """Let these be fetched now, as if they had never been tried: no row of them has its mail."""
+        nothing_to_tell = self.mailbox.after_read == AfterRead.NOTHING
+        for start in range(0, len(uids), _CHUNK):
+            self._own().filter(uid__in=uids[start : start + _CHUNK], message=None).update(
+                state=DeliveryState.SEEN, attempts=0, next_try_at=None, after_read_done=nothing_to_tell
+            )
+
     def forget(self, rows: Iterable[Delivery]) -> None:
         """The source has taken these back before we had them: there is no mail to account for."""
         self._own().filter(pk__in=[row.pk for row in rows], state=DeliveryState.SEEN).delete()
@@ -80,7 +93,9 @@ class Ledger:
         return list(rows.values_list("uid", flat=True)[:_CHUNK])
 
     def told(self, uids: Sequence[str]) -> None:
-        self._own().filter(uid__in=uids, state=DeliveryState.STORED).update(after_read_done=True)
+        deleted = self.mailbox.after_read == AfterRead.DELETE
+        state = DeliveryState.DELETED if deleted else DeliveryState.STORED
+        self._own().filter(uid__in=uids, state=DeliveryState.STORED).update(after_read_done=True, state=state)
 
     def advance(self, watermark: int) -> None:
         """Every UID up to ``watermark`` is final. It never goes back."""
@@ -89,10 +104,20 @@ class Ledger:
             own.update(watermark=watermark)
             self.cursor.watermark = watermark
 
+    def skipped(self) -> models.QuerySet[Delivery]:
+        return self._own().filter(state=DeliveryState.SKIPPED)
+
     def skip(self, uids: Sequence[str]) -> None:
         """Remember mail that the start policy leaves out."""
         for start in range(0, len(uids), _CHUNK):
             self._write(uids[start : start + _CHUNK], DeliveryState.SKIPPED)
+
+    def _begin_again(self, rows: Sequence[Delivery]) -> None:
+        if not rows:
+            return
+        for row in rows:
+            row.state, row.after_read_done, row.attempts = DeliveryState.SEEN, False, 0
+        Delivery.objects.bulk_update(rows, ["state", "after_read_done", "attempts"])
 
     def _own(self) -> models.QuerySet[Delivery]:
         return Delivery.objects.filter(
@@ -132,7 +157,10 @@ def open_ledger(mailbox: Mailbox, source: Source, source_hash: str) -> Ledger:
     known = MailboxCursor.objects.filter(mailbox=mailbox, source=source_hash).order_by("-pk")
     cursor = known.filter(uidvalidity=uidvalidity).first()
     if cursor is not None:
-        return Ledger(mailbox, cursor)
+        ledger = Ledger(mailbox, cursor)
+        if source.may_rename:
+            _recognise_old(source, ledger)
+        return ledger
     before = known.first()
     cursor = MailboxCursor(mailbox=mailbox, source=source_hash, uidvalidity=uidvalidity)
     if before is not None:
@@ -155,12 +183,35 @@ def open_ledger(mailbox: Mailbox, source: Source, source_hash: str) -> Ledger:
     return ledger
 
 
+def _recognise_old(source: Source, ledger: Ledger) -> None:
+    """When no name of a POP3 server is known any more, but some were left out: it names all its mails anew.
+
+    What is here already is recognised by its bytes; what was there before us must not come in now.
+    """
+    skipped = ledger.skipped()
+    start_after = ledger.cursor.start_after
+    if start_after is None or not skipped.exists():
+        return
+    listed = list(source.offers(Position()))
+    if not listed or any(len(ledger.not_final(offers)) < len(offers) for offers in listed):
+        return
+    ledger.skip([uid for offers in listed for uid in _older(source, offers, start_after)])
+
+
 def _left_out(source: Source, cursor: MailboxCursor, everything: bool) -> list[str]:
     if cursor.start_after is None:
         return []
-    return [
-        offer.uid
-        for offers in source.offers(Position())
-        for offer in offers
-        if everything or (offer.received_at is not None and offer.received_at < cursor.start_after)
-    ]
+    listed = list(source.offers(Position()))
+    if everything:
+        return [offer.uid for offers in listed for offer in offers]
+    return [uid for offers in listed for uid in _older(source, offers, cursor.start_after)]
+
+
+def _older(source: Source, offers: Sequence[Offer], moment: datetime) -> list[str]:
+    """Which of these the mail server got before ``moment``. Where nobody knows, the mail is rather taken."""
+    undated = [offer.uid for offer in offers if offer.received_at is None]
+    heads = source.headers(undated) if undated else {}
+    dates = {offer.uid: offer.received_at for offer in offers} | {
+        uid: received_at(split_message(head, outer=True)[0]) for uid, head in heads.items()
+    }
+    return [uid for uid, date in dates.items() if date is not None and date < moment]

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db import DatabaseError, OperationalError, close_old_connections
@@ -19,14 +20,18 @@ from django.utils import timezone
 from emailflow.inbound.deliveries import Ledger, open_ledger
 from emailflow.inbound.lease import Lease, LeaseLost, claim
 from emailflow.inbound.receive import Incoming, receive_many
+from emailflow.inbound.spool import spool_file
 from emailflow.models import Delivery, DeliveryState, Mailbox
 from emailflow.sources.base import Offer, Source, SourceError
 from emailflow.sources.choose import source_hash, source_of
+from emailflow.sources.wire import PIECE
 
 logger = logging.getLogger(__name__)
 
 BATCH_MAILS = 50
 BATCH_BYTES = 8 * 1024 * 1024
+# A mail above this goes through a file.
+BIG_BYTES = BATCH_BYTES
 LONGEST_PAUSE = timedelta(hours=1)
 # Our own database or disk comes back by itself, and is asked far more often than a stranger's server may be.
 OWN_PAUSE = timedelta(seconds=5)
@@ -118,6 +123,30 @@ def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> P
     return report
 
 
+def fetch_again(
+    mailbox: Mailbox,
+    source: Source,
+    ledger: Ledger,
+    lease: Lease,
+    offers: Sequence[Offer],
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> PullReport:
+    """Fetch and store these mails, whatever the ledger says of them; the cursor stays where it is.
+
+    ``source`` is connected and ``lease`` held. Trouble of the source is in the report; raises LeaseLost and
+    what database or disk say.
+    """
+    report = PullReport(mailbox.name)
+    look = _Look(mailbox, source, ledger, lease, report, stopping)
+    ledger.again([offer.uid for offer in offers])
+    try:
+        look.take_all(offers)
+    except SourceError as error:
+        report.error = error.message
+    return report
+
+
 def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
     """Give the mailbox back; after trouble the next look waits twice as long as the last."""
     now = timezone.now()
@@ -191,6 +220,16 @@ class _Look:
             self.lease.extend()
         self._advance(self.ledger.cursor.start_uid)
         self.ledger.forget_all_but(offered)
+        self._tell(last=True)
+
+    def take_all(self, offers: Sequence[Offer]) -> None:
+        for batch in _batches(offers):
+            if self.stopping():
+                return
+            self.lease.extend()
+            self._take(batch)
+            self._tell()
+        self._tell(last=True)
 
     def _take(self, batch: Sequence[Offer]) -> None:
         rows = self.ledger.note(batch)
@@ -215,7 +254,20 @@ class _Look:
         if not offers:
             return
         failed: dict[str, str] = {}
-        bodies = self._fetch([offer.uid for offer in offers], failed)
+        if len(offers) == 1 and _is_big(offers[0], rows[offers[0].uid]):
+            with spool_file() as path:
+                self._settle(offers, self._fetch_into(path, offers[0].uid, failed), failed, rows)
+        else:
+            self._settle(offers, self._fetch([offer.uid for offer in offers], failed), failed, rows)
+
+    def _settle(
+        self,
+        offers: Sequence[Offer],
+        bodies: Mapping[str, bytes | Path],
+        failed: dict[str, str],
+        rows: Mapping[str, Delivery],
+    ) -> None:
+        """Store what was fetched, and note what was not: gone, or tried in vain."""
         missing = [offer.uid for offer in offers if offer.uid not in bodies and offer.uid not in failed]
         still_there = self.source.present(missing) if missing else set()
         failed |= dict.fromkeys(still_there, "The server answers without the mail itself")
@@ -229,7 +281,19 @@ class _Look:
         self.report.gone += len(gone)
         self._store([offer for offer in offers if offer.uid in bodies], bodies, rows)
 
-    def _fetch(self, uids: Sequence[str], failed: dict[str, str]) -> dict[str, bytes]:
+    def _fetch_into(self, path: Path, uid: str, failed: dict[str, str]) -> dict[str, bytes | Path]:
+        """Like ``_fetch`` for one mail that goes into a file, piece by piece."""
+        try:
+            with path.open("wb") as stream:
+                there = self.source.save(uid, stream, self.lease.extend)
+        except SourceError as error:
+            if not error.uid_only:
+                self._reconnect(error)
+            failed[uid] = error.message
+            return {}
+        return {uid: path} if there else {}
+
+    def _fetch(self, uids: Sequence[str], failed: dict[str, str]) -> dict[str, bytes | Path]:
         """Together, and one by one when that fails. What fails alone goes into ``failed`` with the reason."""
         try:
             return dict(self.source.fetch(uids))
@@ -239,7 +303,7 @@ class _Look:
             if len(uids) == 1:
                 failed[uids[0]] = error.message
                 return {}
-        found: dict[str, bytes] = {}
+        found: dict[str, bytes | Path] = {}
         for uid in uids:
             self.lease.extend()
             found |= self._fetch([uid], failed)
@@ -254,11 +318,11 @@ class _Look:
         if self.source.uidvalidity() != self.ledger.cursor.uidvalidity:
             raise SourceError("The folder was made anew while it was read") from error
 
-    def _store(self, offers: Sequence[Offer], bodies: Mapping[str, bytes], rows: Mapping[str, Delivery]) -> None:
+    def _store(self, offers: Sequence[Offer], bodies: Mapping[str, bytes | Path], rows: Mapping[str, Delivery]) -> None:
         """Nothing is told to the source here: its turn comes after this has committed."""
         if not offers:
             return
-        incoming = [Incoming(bodies[offer.uid], self.mailbox, offer.received_at) for offer in offers]
+        incoming = [_incoming(bodies[offer.uid], self.mailbox, offer) for offer in offers]
         try:
             stored = receive_many(incoming, deliveries=[rows[offer.uid] for offer in offers])
         except OperationalError:
@@ -280,22 +344,21 @@ class _Look:
         self.report.new += new
         self.report.known += len(stored) - new
 
-    def _tell(self) -> None:
-        """Mark or move what is stored; also what an earlier look could not. A failure loses nothing."""
-        if not self.may_tell:
-            return
-        uids = self.ledger.untold()
-        if not uids:
-            return
-        try:
-            self.source.after_read(uids)
-        except SourceError as error:
-            self.may_tell = False
-            self.report.notes.append(error.message)
-            if not error.permanent:
-                self._reconnect_if_lost(error)
-            return
-        self.ledger.told(uids)
+    def _tell(self, *, last: bool = False) -> None:
+        """Mark, move or delete what is stored; also what an earlier look could not. A failure loses nothing."""
+        while self.may_tell and (last or not self.source.tells_last):
+            uids = self.ledger.untold()
+            if not uids:
+                return
+            try:
+                self.source.after_read(uids)
+            except SourceError as error:
+                self.may_tell = False
+                self.report.notes.append(error.message)
+                if not error.permanent and not last:
+                    self._reconnect_if_lost(error)
+                return
+            self.ledger.told(uids)
 
     def _reconnect_if_lost(self, error: SourceError) -> None:
         try:
@@ -315,6 +378,17 @@ class _Look:
         """Everything up to ``done_to`` was taken, but for what was put off."""
         if self.source.ordered:
             self.ledger.advance(min([done_to, *(int(uid) - 1 for uid in self.not_final)]))
+
+
+def _is_big(offer: Offer, row: Delivery) -> bool:
+    """Too big for the memory; or so big that in pieces it may come through a line where it did not at once."""
+    return offer.size > BIG_BYTES or (row.attempts > 0 and offer.size > PIECE)
+
+
+def _incoming(body: bytes | Path, mailbox: Mailbox, offer: Offer) -> Incoming:
+    if isinstance(body, Path):
+        return Incoming(None, mailbox, offer.received_at, path=body)
+    return Incoming(body, mailbox, offer.received_at)
 
 
 def _batches(offers: Sequence[Offer]) -> Iterator[list[Offer]]:

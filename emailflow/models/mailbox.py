@@ -11,12 +11,14 @@ from tickets.models import Team
 
 class Protocol(models.TextChoices):
     IMAP = "imap", "IMAP"
+    POP3 = "pop3", "POP3"
     MAILDIR = "maildir", "Maildir (a folder on this machine)"
     BUILTIN = "builtin", "Built in"
 
 
 class Security(models.TextChoices):
     TLS = "tls", "TLS"
+    STARTTLS = "starttls", "STARTTLS (POP3: STLS)"
     PLAIN = "plain", "None (only to this machine)"
 
 
@@ -31,6 +33,7 @@ class AfterRead(models.TextChoices):
     SEEN = "seen", "Mark it as read"
     FLAG = "flag", "Flag it"
     MOVE = "move", "Move it to a folder"
+    DELETE = "delete", "Delete it on the server (POP3 only)"
 
 
 class FollowUp(models.TextChoices):
@@ -136,10 +139,15 @@ class DeliveryState(models.TextChoices):
     UNFETCHABLE = "unfetchable", "Cannot be fetched"
     # A Maildir has no order of arrival, so what the start policy leaves out is remembered by name.
     SKIPPED = "skipped", "Was there before the mailbox was connected"
+    # Not the same as stored: a server that offers it again either did not obey or gave its name to another mail.
+    DELETED = "deleted", "Stored, and deleted on the server"
 
 
 class Delivery(models.Model):
-    """One mail that a source offered. The watermark passes only rows in a final state."""
+    """One mail that a source offered. The watermark passes only rows in a final state.
+
+    ``uid`` is the UID of IMAP, the UIDL of POP3, or the name in a Maildir.
+    """
 
     mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, related_name="deliveries")
     source = models.TextField()
@@ -170,6 +178,7 @@ class Delivery(models.Model):
                 name="email_deliveries_open",
                 condition=Q(state="seen") | Q(after_read_done=False),
             ),
+            models.Index(fields=["-id"], name="email_deliveries_set_aside", condition=Q(state="unfetchable")),
         ]
 
     def __str__(self) -> str:

@@ -17,13 +17,18 @@ from emailflow.inbound.pull import PullReport, pull
 from emailflow.models import AfterRead, Delivery, Mailbox, MailboxCursor, Protocol, Security, StartPolicy
 from emailflow.sources.base import Source, SourceError
 from emailflow.sources.choose import source_hash, source_of
-from emailflow.sources.imap import is_loopback
+from emailflow.sources.wire import is_loopback
 from tickets import audit
 from tickets.actors import Actor
 from tickets.errors import Conflict, ServiceError
 
 MOST_PORTS = 65535
 SHORTEST_INTERVAL = 5
+_SECURITY_WORDS = {
+    Security.TLS: "with TLS",
+    Security.STARTTLS: "with TLS by STARTTLS",
+    Security.PLAIN: "without TLS",
+}
 # What an audit row shows: choices, never the secret and no more of an address than its mailbox needs.
 _AUDITED = (
     *("slug", "name", "protocol", "host", "port", "security", "username", "folder", "path", "start_policy"),
@@ -50,6 +55,8 @@ def save_mailbox(*, actor: Actor, mailbox: Mailbox, secret: str | None = None) -
     A changed mailbox is looked at again at once.
     """
     if secret:
+        if any(ord(letter) < 32 for letter in secret):
+            raise ServiceError("Line breaks and control characters are not allowed here.", field="secret")
         mailbox.secret = seal(secret)
     _check(mailbox)
     before = Mailbox.objects.filter(pk=mailbox.pk).first() if mailbox.pk else None
@@ -98,6 +105,23 @@ def archive_mailbox(*, actor: Actor, mailbox: Mailbox) -> Mailbox:
     return mailbox
 
 
+def bring_back_mailbox(*, actor: Actor, mailbox: Mailbox) -> Mailbox:
+    """Read an archived mailbox again, from where reading ended: what has arrived since comes in.
+
+    Raises Conflict for one that is not archived.
+    """
+    # The update asks for the old state, so that two clicks write one audit row.
+    with transaction.atomic():
+        changed = Mailbox.objects.filter(pk=mailbox.pk, archived_at__isnull=False).update(
+            archived_at=None, enabled=True, next_pull_at=None, failures=0
+        )
+        if not changed:
+            raise Conflict("This mailbox is not archived.")
+        audit.record(actor=actor, action="mailbox.brought_back", entity=mailbox, new={"archived_at": None})
+    mailbox.refresh_from_db()
+    return mailbox
+
+
 def test_connection(mailbox: Mailbox) -> Report:
     """Connect and look, and change nothing, neither on the server nor here. For saved and unsaved rows."""
     report = Report()
@@ -129,11 +153,15 @@ def _found(mailbox: Mailbox, source: Source) -> list[str]:
         sentences = [f"The folder {mailbox.path} can be read.", f"It holds {mails}."]
     else:
         sentences = [
-            f"Connected to {mailbox.host}, {'with' if mailbox.security == Security.TLS else 'without'} TLS.",
+            f"Connected to {mailbox.host}, {_SECURITY_WORDS[Security(mailbox.security)]}.",
             f"Logged in as {mailbox.username}.",
-            f"The folder {mailbox.folder} holds {mails}.",
+            f"{_place(mailbox)} holds {mails}.",
         ]
     return [*sentences, _first_fetch(mailbox, source)]
+
+
+def _place(mailbox: Mailbox) -> str:
+    return "The mailbox" if mailbox.protocol == Protocol.POP3 else f"The folder {mailbox.folder}"
 
 
 def _first_fetch(mailbox: Mailbox, source: Source) -> str:
@@ -166,12 +194,11 @@ def _check(mailbox: Mailbox) -> None:
         _check_choice(mailbox, name)
     if mailbox.interval < SHORTEST_INTERVAL:
         raise ServiceError(f"Leave at least {SHORTEST_INTERVAL} seconds between two looks.", field="interval")
-    if mailbox.protocol == Protocol.IMAP:
-        _check_imap(mailbox)
+    if mailbox.protocol in (Protocol.IMAP, Protocol.POP3):
+        _check_server(mailbox)
     elif mailbox.protocol == Protocol.MAILDIR:
         _check_maildir(mailbox)
-    if mailbox.after_read == AfterRead.MOVE:
-        _check_move(mailbox)
+    _check_after_read(mailbox)
 
 
 def _check_choice(mailbox: Mailbox, name: str) -> None:
@@ -181,17 +208,18 @@ def _check_choice(mailbox: Mailbox, name: str) -> None:
         raise ServiceError(f"{value!r} is not a choice; use one of {', '.join(choices)}.", field=name)
 
 
-def _check_imap(mailbox: Mailbox) -> None:
+def _check_server(mailbox: Mailbox) -> None:
     mailbox.host = mailbox.host.strip().lower()
     mailbox.username = mailbox.username.strip()
     mailbox.folder = mailbox.folder.strip() or "INBOX"
     if not mailbox.host or any(letter.isspace() or letter == "/" for letter in mailbox.host):
-        raise ServiceError("Enter the name of the mail server, like imap.example.com.", field="host")
+        raise ServiceError("Enter the name of the mail server, like mail.example.com.", field="host")
     if mailbox.port is not None and not 1 <= mailbox.port <= MOST_PORTS:
         raise ServiceError(f"A port is a number from 1 to {MOST_PORTS}.", field="port")
     if mailbox.security == Security.PLAIN and not is_loopback(mailbox.host):
         raise ServiceError(
-            f"{mailbox.host} is not this machine: without TLS the password could be read on the way. Choose TLS.",
+            f"{mailbox.host} is not this machine: without TLS the password could be read on the way. "
+            "Choose TLS or STARTTLS.",
             field="security",
         )
     if not mailbox.username:
@@ -203,7 +231,7 @@ def _check_imap(mailbox: Mailbox) -> None:
 
 
 def _check_line(mailbox: Mailbox, name: str) -> None:
-    # A line break in an IMAP argument would begin a command of its own.
+    # A line break would begin a command of its own.
     if any(ord(letter) < 32 for letter in getattr(mailbox, name)):
         raise ServiceError("Line breaks and control characters are not allowed here.", field=name)
 
@@ -218,6 +246,17 @@ def _check_maildir(mailbox: Mailbox) -> None:
             (path / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceError(f"The folder cannot be used: {error.strerror}.", field="path") from error
+
+
+def _check_after_read(mailbox: Mailbox) -> None:
+    """Each protocol has its own ways: POP3 knows neither flags nor folders, and nobody else deletes."""
+    pop3 = mailbox.protocol == Protocol.POP3
+    if pop3 and mailbox.after_read not in (AfterRead.NOTHING, AfterRead.DELETE):
+        raise ServiceError("A POP3 server can leave mail or delete it, nothing else.", field="after_read")
+    if not pop3 and mailbox.after_read == AfterRead.DELETE:
+        raise ServiceError("Only mail of a POP3 server is deleted. Move it to a folder instead.", field="after_read")
+    if mailbox.after_read == AfterRead.MOVE:
+        _check_move(mailbox)
 
 
 def _check_move(mailbox: Mailbox) -> None:

@@ -67,6 +67,9 @@ class Source(Protocol):
     tells_last: bool
     """``after_read`` takes effect only when the connection ends, and ends it: it is called once, at the end."""
 
+    may_rename: bool
+    """The server may give all its mails other names, as a POP3 server does that was replaced."""
+
     def connect(self) -> None:
         """Open the mailbox. Called again after an error, it starts afresh."""
 
@@ -102,13 +105,3 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Never raises."""
-
-
-class UnorderedSource(Source, Protocol):
-    """A source whose names say nothing about age."""
-
-    may_rename: bool
-    """The server may give all its mails other names, as a POP3 server does that was replaced."""
-
-    def before(self, moment: datetime) -> list[str]:
-        """Which of the mails that are there now the mail server got before ``moment``, as far as it can tell."""

@@ -8,9 +8,13 @@ from emailflow.models import Mailbox, Protocol, Security
 from emailflow.sources.base import AfterReading, Source, SourceError
 from emailflow.sources.imap import ImapSource
 from emailflow.sources.maildir import MaildirSource
+from emailflow.sources.pop3 import Pop3Source
 
-IMAP_PORT = 143
-IMAPS_PORT = 993
+# By protocol and security (RFC 8314, 3 and 4).
+_PORTS = {
+    Protocol.IMAP: {Security.TLS: 993, Security.STARTTLS: 143, Security.PLAIN: 143},
+    Protocol.POP3: {Security.TLS: 995, Security.STARTTLS: 110, Security.PLAIN: 110},
+}
 
 
 def source_of(mailbox: Mailbox) -> Source:
@@ -19,26 +23,46 @@ def source_of(mailbox: Mailbox) -> Source:
     if mailbox.protocol == Protocol.MAILDIR:
         return MaildirSource(path=Path(mailbox.path), after=after)
     if mailbox.protocol == Protocol.IMAP:
-        tls = mailbox.security == Security.TLS
-        return ImapSource(
+        return imap_source_of(mailbox, after)
+    if mailbox.protocol == Protocol.POP3:
+        return Pop3Source(
             host=mailbox.host,
-            port=mailbox.port or (IMAPS_PORT if tls else IMAP_PORT),
-            tls=tls,
+            port=_port(mailbox),
+            security=mailbox.security,
             username=mailbox.username,
             password=_secret_of(mailbox),
-            folder=mailbox.folder,
             after=after,
         )
     raise SourceError("This mailbox is built in: there is no server to ask", permanent=True)
+
+
+def imap_source_of(mailbox: Mailbox, after: AfterReading | None = None) -> ImapSource:
+    """The IMAP source of a row; without ``after``, one that only looks."""
+    return ImapSource(
+        host=mailbox.host,
+        port=_port(mailbox),
+        security=mailbox.security,
+        username=mailbox.username,
+        password=_secret_of(mailbox),
+        folder=mailbox.folder,
+        after=after,
+    )
 
 
 def source_hash(mailbox: Mailbox) -> str:
     """Names the source in cursors and deliveries: a changed host, user or folder is another source."""
     if mailbox.protocol == Protocol.MAILDIR:
         parts = [mailbox.protocol, mailbox.path]
+    elif mailbox.protocol == Protocol.POP3:
+        # A POP3 server knows no folders.
+        parts = [mailbox.protocol, mailbox.host.lower(), mailbox.username]
     else:
         parts = [mailbox.protocol, mailbox.host.lower(), mailbox.username, mailbox.folder]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _port(mailbox: Mailbox) -> int:
+    return mailbox.port or _PORTS[Protocol(mailbox.protocol)][Security(mailbox.security)]
 
 
 def _secret_of(mailbox: Mailbox) -> str:

@@ -1,20 +1,25 @@
 """Mail from an IMAP server (RFC 3501), with IMAPClient. Used through ``emailflow.sources.base.Source``."""
 
-import ipaddress
-import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 
 from imapclient import DELETED, FLAGGED, SEEN, IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from emailflow.sources.base import AfterReading, Offer, Position, SourceError
+from emailflow.sources.wire import (
+    CONNECT_SECONDS,
+    PIECE,
+    READ_SECONDS,
+    Deadline,
+    dialling,
+    no_upgrade,
+    refuse_clear_text,
+)
 
-CONNECT_SECONDS = 15
-READ_SECONDS = 45
 PORTION = 500
 # RFC 5530, 3: the password may be right, the server just does not want us now.
 _NOT_NOW = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")
@@ -28,28 +33,20 @@ _NO_SUCH_FOLDER = (
 )
 
 
-def is_loopback(host: str) -> bool:
-    """True for an address that never leaves this machine. A name other than localhost is not looked up."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 class ImapSource:
     """One folder of one account. Not safe for threads."""
 
     ordered = True
     lease_seconds = 180
+    tells_last = False
+    may_rename = False
 
     def __init__(
         self,
         *,
         host: str,
         port: int,
-        tls: bool,
+        security: str,
         username: str,
         password: str,
         folder: str = "INBOX",
@@ -57,7 +54,7 @@ class ImapSource:
     ) -> None:
         self.host = host
         self.port = port
-        self.tls = tls
+        self.security = security
         self.folder = folder
         self.after = after or AfterReading()
         self._username = username
@@ -67,14 +64,12 @@ class ImapSource:
 
     def connect(self) -> None:
         self.close()
-        if not self.tls and not is_loopback(self.host):
-            raise SourceError(
-                f"{self.host} is not this machine: without TLS the password could be read on the way. Choose TLS.",
-                permanent=True,
-            )
+        refuse_clear_text(self.host, self.security)
         client = self._dial()
         self._client = client
         try:
+            if self.security == "starttls":
+                self._upgrade(client)
             self._login(client)
             self._select(client)
         except SourceError:
@@ -106,16 +101,33 @@ class ImapSource:
 
     def fetch(self, uids: Sequence[str]) -> Mapping[str, bytes]:
         client = self._open()
-        try:
+        with self._giving(client):
             answer = client.fetch([int(uid) for uid in uids], ["BODY.PEEK[]"])
-        except (IMAPClientAbortError, OSError) as error:
-            raise self._lost(error) from error
-        except IMAPClientError as error:
-            raise SourceError(f"The server does not give the mail: {_words(error)}", uid_only=True) from error
         bodies = {str(uid): data[b"BODY[]"] for uid, data in answer.items() if b"BODY[]" in data}
         if any(body is None for body in bodies.values()):
             raise SourceError("The server answers without the mail itself", uid_only=True)
         return bodies
+
+    def save(self, uid: str, stream: BinaryIO, alive: Callable[[], None]) -> bool:
+        """In pieces (RFC 3501, 6.4.5: ``BODY.PEEK[]<first.length>``), until the server has no more.
+
+        A piece that is shorter than asked for need not be the last one: some servers give less than one asks.
+        """
+        client = self._open()
+        done = 0
+        while True:
+            alive()
+            with self._giving(client):
+                answer = client.fetch([int(uid)], [f"BODY.PEEK[]<{done}.{PIECE}>"]).get(int(uid), {})
+            piece = answer.get(b"BODY[]<%d>" % done)
+            if not piece:
+                break
+            # Our own disk's errors are not the server's: outside of the block above.
+            stream.write(piece)
+            done += len(piece)
+        if b"BODY[]<%d>" % done not in answer and done:
+            raise SourceError("The server gave only a part of the mail", uid_only=True)
+        return done > 0
 
     def headers(self, uids: Sequence[str]) -> Mapping[str, bytes]:
         with self._trouble("give the headers of its mails"):
@@ -156,30 +168,35 @@ class ImapSource:
         return self._client
 
     def _dial(self) -> IMAPClient:
-        where = f"{self.host}:{self.port}"
+        tls = self.security == "tls"
         try:
-            client = IMAPClient(
-                self.host,
-                self.port,
-                ssl=self.tls,
-                ssl_context=ssl.create_default_context() if self.tls else None,
-                timeout=SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            )
-        except ssl.SSLCertVerificationError as error:
-            raise SourceError(
-                f"No TLS certificate that fits {self.host}: {error.verify_message or error.reason}",
-                permanent=True,
-            ) from error
-        except ssl.SSLError as error:
-            raise SourceError(f"What answers at {where} does not speak TLS", permanent=True) from error
-        except (socket.gaierror, UnicodeError) as error:
-            raise SourceError(f"There is no machine called {self.host}, or its name cannot be looked up") from error
-        except OSError as error:
-            raise SourceError(f"Nobody answers at {where}") from error
+            with dialling(self.host, self.port):
+                client = IMAPClient(
+                    self.host,
+                    self.port,
+                    ssl=tls,
+                    ssl_context=ssl.create_default_context() if tls else None,
+                    timeout=SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                )
         except IMAPClientError as error:
-            raise SourceError(f"What answers at {where} is not an IMAP server") from error
+            raise SourceError(f"What answers at {self.host}:{self.port} is not an IMAP server") from error
         client.normalise_times = False
         return client
+
+    def _upgrade(self, client: IMAPClient) -> None:
+        """STARTTLS (RFC 3501, 6.2.1), or no login. Whoever sits on the line can hide the offer (RFC 8314, 5.1)."""
+        # Logged in before a word is said (RFC 3501, 7.1.4): there, STARTTLS is not allowed any more.
+        if client.welcome.lstrip(b"* ").upper().startswith(b"PREAUTH"):
+            raise no_upgrade(f"{self.host} lets everybody in without encryption")
+        try:
+            if not client.has_capability("STARTTLS"):
+                raise no_upgrade(f"{self.host} offers no encryption (STARTTLS)")
+            with dialling(self.host, self.port, otherwise=f"{self.host} hung up when encryption was to begin"):
+                client.starttls(ssl.create_default_context())
+        except IMAPClientAbortError as error:
+            raise self._lost(error) from error
+        except IMAPClientError as error:
+            raise no_upgrade(f"{self.host} refuses to begin encryption: {_words(error)}") from error
 
     def _login(self, client: IMAPClient) -> None:
         try:
@@ -250,6 +267,18 @@ class ImapSource:
             raise
 
     @contextmanager
+    def _giving(self, client: IMAPClient) -> Iterator[None]:
+        """The fetch of mails: a refusal is about the mail, all else about the connection."""
+        deadline = Deadline(client.socket())
+        try:
+            with deadline:
+                yield
+        except (IMAPClientAbortError, OSError) as error:
+            raise self._lost(error, too_slow=deadline.passed) from error
+        except IMAPClientError as error:
+            raise SourceError(f"The server does not give the mail: {_words(error)}", uid_only=True) from error
+
+    @contextmanager
     def _trouble(self, what: str) -> Iterator[None]:
         try:
             yield
@@ -258,8 +287,10 @@ class ImapSource:
         except IMAPClientError as error:
             raise SourceError(f"The server refuses to {what}: {_words(error)}") from error
 
-    def _lost(self, error: Exception) -> SourceError:
+    def _lost(self, error: Exception, *, too_slow: bool = False) -> SourceError:
         self.close()
+        if too_slow:
+            return SourceError(f"{self.host}:{self.port} sends so slowly that it was given up")
         if isinstance(error, TimeoutError):
             return SourceError(f"{self.host}:{self.port} stopped answering")
         return SourceError(f"The connection to {self.host}:{self.port} was lost")

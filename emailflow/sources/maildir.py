@@ -4,14 +4,17 @@ A Maildir is also the drop folder: people put files with names of their own into
 read: a mail there is still being written.
 """
 
+import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from emailflow.sources.base import AfterReading, Offer, Position, SourceError
+from emailflow.sources.wire import PIECE
 
 PORTION = 500
 HEADER_BYTES = 256 * 1024
@@ -74,10 +77,13 @@ class MaildirSource:
         """Raises SourceError(uid_only) for a file that cannot be read. One that vanished is left out."""
         found = {}
         for uid in uids:
-            content = self._read(uid)
-            if content is not None:
-                found[uid] = content
+            pieces: list[bytes] = []
+            if self._read(uid, pieces.append, lambda: None):
+                found[uid] = b"".join(pieces)
         return found
+
+    def save(self, uid: str, stream: BinaryIO, alive: Callable[[], None]) -> bool:
+        return self._read(uid, stream.write, alive)
 
     def headers(self, uids: Sequence[str]) -> Mapping[str, bytes]:
         """The beginning of each file. One that cannot be read has no headers: fetching it says why."""
@@ -142,24 +148,35 @@ class MaildirSource:
             return file
         return self._listing().get(uid)
 
-    def _read(self, uid: str) -> bytes | None:
+    def _read(self, uid: str, write: Callable[[bytes], object], alive: Callable[[], None]) -> bool:
+        """Hands the file to ``write`` in pieces; False when it is gone. What ``write`` raises is passed on."""
+        opened = self._opened(uid)
+        if opened is None:
+            return False
+        file, stream = opened
+        size = 0
+        with stream:
+            while piece := _piece(file, stream):
+                write(piece)
+                size += len(piece)
+                alive()
+            status = os.fstat(stream.fileno())
+        if (status.st_size, status.st_mtime_ns) != (size, file.mtime_ns):
+            raise SourceError(f"The file {file.path.name} is still being written", uid_only=True)
+        return True
+
+    def _opened(self, uid: str) -> tuple[_File, BinaryIO] | None:
         for _ in range(2):
             file = self._find(uid)
             if file is None:
                 return None
             try:
-                content = file.path.read_bytes()
-                status = file.path.stat()
+                return file, file.path.open("rb")
             except FileNotFoundError:
                 # Renamed between the look and the read: look once more.
                 continue
             except OSError as error:
-                raise SourceError(
-                    f"The file {file.path.name} cannot be read: {error.strerror}", uid_only=True
-                ) from error
-            if (status.st_size, status.st_mtime_ns) != (len(content), file.mtime_ns):
-                raise SourceError(f"The file {file.path.name} is still being written", uid_only=True)
-            return content
+                raise _unreadable(file, error) from error
         return None
 
     def _target(self) -> Path:
@@ -170,6 +187,17 @@ class MaildirSource:
         folder = name if name.is_absolute() else self.path / f".{self.after.move_to.lstrip('.')}"
         _make_maildir(folder)
         return folder
+
+
+def _piece(file: _File, stream: BinaryIO) -> bytes:
+    try:
+        return stream.read(PIECE)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: _File, error: OSError) -> SourceError:
+    return SourceError(f"The file {file.path.name} cannot be read: {error.strerror}", uid_only=True)
 
 
 def _make_maildir(path: Path) -> None:

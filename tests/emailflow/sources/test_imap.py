@@ -27,8 +27,8 @@ from tickets.models import AuditEntry
 database = pytest.mark.django_db(transaction=True)
 
 
-def source(port: int, *, host: str = HOST, tls: bool = False, password: str = "right") -> ImapSource:
-    return ImapSource(host=host, port=port, tls=tls, username="anna", password=password)
+def source(port: int, *, host: str = HOST, security: str = "plain", password: str = "right") -> ImapSource:
+    return ImapSource(host=host, port=port, security=security, username="anna", password=password)
 
 
 def trouble(wrong: ImapSource) -> SourceError:
@@ -80,7 +80,7 @@ def test_nobody_listening_is_said_in_words() -> None:
 
 
 def test_an_unknown_name_is_said_in_words() -> None:
-    error = trouble(source(993, host="mail.invalid", tls=True))
+    error = trouble(source(993, host="mail.invalid", security="tls"))
     assert error.message == "There is no machine called mail.invalid, or its name cannot be looked up"
 
 
@@ -97,7 +97,7 @@ def test_a_server_that_speaks_no_imap_is_said_in_words() -> None:
 
 def test_a_server_without_tls_is_said_in_words() -> None:
     with ScriptedImap({}) as server:
-        error = trouble(source(server.port, tls=True))
+        error = trouble(source(server.port, security="tls"))
         assert error.message == f"What answers at {HOST}:{server.port} does not speak TLS"
 
 
@@ -109,7 +109,7 @@ def test_a_server_that_is_busy_is_not_called_a_wrong_password() -> None:
 
 def test_a_certificate_of_nobody_we_trust_is_refused(certificate: Path) -> None:
     with ScriptedImap({}, tls=server_context(certificate)) as server:
-        error = trouble(source(server.port, tls=True, host="localhost"))
+        error = trouble(source(server.port, security="tls", host="localhost"))
         assert error.message.startswith("No TLS certificate that fits localhost")
         assert not server.commands
 
@@ -117,14 +117,14 @@ def test_a_certificate_of_nobody_we_trust_is_refused(certificate: Path) -> None:
 def test_a_certificate_of_another_name_is_refused(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with ScriptedImap({}, tls=server_context(certificate)) as server:
-        error = trouble(source(server.port, tls=True, host="127.0.0.1"))
+        error = trouble(source(server.port, security="tls", host="127.0.0.1"))
         assert error.message.startswith("No TLS certificate that fits 127.0.0.1")
 
 
 def test_a_certificate_that_fits_is_accepted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with ScriptedImap({1: mail()}, tls=server_context(certificate)) as server:
-        good = source(server.port, tls=True, host="localhost")
+        good = source(server.port, security="tls", host="localhost")
         good.connect()
         assert good.count() == 1
         good.close()
