@@ -1,4 +1,4 @@
-"""Mailboxes: their form, and the buttons "Test connection" and "Pull now"."""
+"""Mailboxes: their form, and the buttons that talk to the server."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from emailflow import querysets
+from emailflow.inbound.due import for_at_most
+from emailflow.inbound.reconcile import reconcile
 from emailflow.models import Mailbox, MailboxCursor, Protocol
 from emailflow.services.mailboxes import archive_mailbox, pull_mailbox, save_mailbox, test_connection
 from tickets.admin.base import HubModelAdmin, LinesField, actor_of, badge, moment
@@ -26,6 +28,9 @@ else:
 # What makes a mailbox another place: reading starts anew, so somebody must say with what.
 _PLACE = {"protocol", "host", "username", "folder", "path"}
 _FETCH = {"start_policy", "start_days"}
+# Seconds: below what a web server waits for an answer. The command has no limit.
+LONGEST_COMPARISON = 60
+MOST_GAPS = 20
 
 
 def _was_read(mailbox: Mailbox) -> bool:
@@ -143,6 +148,7 @@ class MailboxAdmin(HubModelAdmin):
         return [
             path("<int:mailbox_id>/test/", view(require_POST(self.test_view)), name=f"{name}_test"),
             path("<int:mailbox_id>/pull/", view(require_POST(self.pull_view)), name=f"{name}_pull"),
+            path("<int:mailbox_id>/compare/", view(require_POST(self.compare_view)), name=f"{name}_compare"),
             path("<int:mailbox_id>/archive/", view(require_POST(self.archive_view)), name=f"{name}_archive"),
             *super().get_urls(),
         ]
@@ -157,6 +163,16 @@ class MailboxAdmin(HubModelAdmin):
         mailbox = self._mailbox(request, mailbox_id)
         report = pull_mailbox(mailbox)
         self._tell(request, report.sentences, report.ok)
+        return HttpResponseRedirect(self.page_of(mailbox))
+
+    def compare_view(self, request: HttpRequest, mailbox_id: int) -> HttpResponse:
+        """What the server has that the ledger has not; with ``fetch`` it is fetched."""
+        mailbox = self._mailbox(request, mailbox_id)
+        fetch = "fetch" in request.POST and mailbox.archived_at is None
+        comparison = reconcile(mailbox, fetch=fetch, stopping=for_at_most(LONGEST_COMPARISON))
+        for gap in comparison.gaps[:MOST_GAPS] if not comparison.all_fetched else ():
+            self.message_user(request, str(gap), messages.WARNING)
+        self._tell(request, comparison.sentences, not comparison.error)
         return HttpResponseRedirect(self.page_of(mailbox))
 
     def archive_view(self, request: HttpRequest, mailbox_id: int) -> HttpResponse:

@@ -7,7 +7,7 @@ import pytest
 
 from emailflow.fields import unseal
 from emailflow.models import Mailbox, MailboxCursor, Message, Protocol
-from emailflow.services.mailboxes import save_mailbox
+from emailflow.services.mailboxes import pull_mailbox, save_mailbox
 from tests.adminkit import agent, asked_by, browser, form_values, superuser, text_of, told
 from tests.mailboxes import drop, mail, maildir_mailbox
 from tests.postgresql import free_port
@@ -160,3 +160,20 @@ def test_list_asks_the_same_with_one_mailbox_and_with_a_hundred(tmp_path: Path) 
         Mailbox.objects.create(slug=f"m{n}", name=f"M{n}", protocol="maildir", path=str(tmp_path))
     many = asked_by(client, LIST)
     assert few.number == many.number <= 8, many
+
+
+def test_what_the_server_has_and_hub_has_not_is_named_and_fetched(tmp_path: Path) -> None:
+    row, client = maildir_mailbox(tmp_path), browser(superuser())
+    drop(tmp_path, mail("One"))
+    drop(tmp_path, mail("Two"))
+    pull_mailbox(row)
+    Message.objects.get(subject="Two").delete()
+    said = told(client.post(page_of(row, "compare"), follow=True))
+    assert said[0].startswith("UID ")
+    assert said[1:] == [
+        "2 mails on the server, 1 of them in the ledger.",
+        "1 mail on the server and not in the ledger.",
+    ]
+    said = told(client.post(page_of(row, "compare"), {"fetch": "1"}, follow=True))
+    assert said[-1] == "Fetched now: 1 new mail stored."
+    assert told(client.post(page_of(row, "compare"), follow=True))[-1] == "Nothing is missing."
