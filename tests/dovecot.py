@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,9 +198,7 @@ def _listens(port: int) -> bool:
 
 
 def _missing() -> list[str]:
-    libexec = [
-        Path(folder) for folder in ("/usr/lib/dovecot", "/usr/libexec/dovecot", "/usr/local/libexec/dovecot")
-    ]
+    libexec = [Path(folder) for folder in ("/usr/lib/dovecot", "/usr/libexec/dovecot", "/usr/local/libexec/dovecot")]
     missing = [] if _program() else ["dovecot"]
     return missing + [name for name in _NEEDED[1:] if not any((folder / name).exists() for folder in libexec)]
 
@@ -229,3 +227,19 @@ def dovecot() -> Iterator[Dovecot]:
 def mail_account(dovecot: Dovecot) -> Account:
     """A fresh account on the mail server: ``deliver`` puts mail in, IMAP and POP3 get it out."""
     return dovecot.account()
+
+
+@pytest.fixture
+def second_dovecot(dovecot: Dovecot) -> Iterator[Callable[[type[Dovecot]], Dovecot]]:
+    """Makes a server that differs from the common one, not started yet; gone after the test."""
+    servers: list[Dovecot] = []
+
+    def make(kind: type[Dovecot] = Dovecot) -> Dovecot:
+        # Short, and outside of pytest's own folders: those are closed to the server's mail processes.
+        servers.append(kind(Path(tempfile.mkdtemp(prefix="hub-dovecot-"))))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()
+        shutil.rmtree(server.folder, ignore_errors=True)

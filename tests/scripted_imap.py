@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
+_PARTIAL = re.compile(rb"BODY\.PEEK\[\]<(\d+)\.(\d+)>")
 _FETCH = re.compile(rb"(\S+) UID FETCH (\S+) \((.*)\)\r\n")
 
 
@@ -14,6 +15,7 @@ class ScriptedImap:
     """Serves ``mails`` (by UID) to one user. ``on_body`` may answer for a UID in its place.
 
     ``on_body(uid)`` returns None (serve it), "refuse" (NO), "leave out" (OK without it) or "hang up".
+    ``upgrade``: what STARTTLS begins; without it the server says NO. ``piece``: the most it gives of a mail at once.
     """
 
     def __init__(
@@ -24,12 +26,20 @@ class ScriptedImap:
         greeting: bytes = b"* OK ready\r\n",
         login: bytes = b"OK done",
         tls: ssl.SSLContext | None = None,
+        upgrade: ssl.SSLContext | None = None,
+        capabilities: bytes = b"IMAP4rev1",
+        piece: int = 1 << 40,
     ) -> None:
         self.mails = mails
         self.on_body = on_body
         self.greeting = greeting
         self.login = login
         self.tls = tls
+        self.upgrade = upgrade
+        self.capabilities = capabilities
+        self.piece = piece
+        self.idling: dict[socket.socket, bytes] = {}
+        self.idled = 0
         self.commands: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -49,24 +59,55 @@ class ScriptedImap:
                 return
             threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
 
+    def announce(self) -> None:
+        """Tell everybody who waits by IDLE (RFC 2177) how many mails there are."""
+        for line in list(self.idling):
+            line.sendall(b"* %d EXISTS\r\n" % len(self.mails))
+
+    def hang_up(self) -> None:
+        """End the connections that wait."""
+        for line in list(self.idling):
+            line.shutdown(socket.SHUT_RDWR)
+
     def _serve(self, connected: socket.socket) -> None:
+        line = connected
         try:
-            with connected if self.tls is None else self.tls.wrap_socket(connected, server_side=True) as line:
-                line.sendall(self.greeting)
-                for command in line.makefile("rb"):
-                    self.commands.append(command)
-                    answer = self._answer(command)
-                    if answer is None:
-                        return
-                    line.sendall(answer)
+            if self.tls is not None:
+                line = self.tls.wrap_socket(line, server_side=True)
+            line.sendall(self.greeting)
+            commands = line.makefile("rb")
+            while command := commands.readline():
+                self.commands.append(command)
+                answer = self._idle(line, command) or self._answer(command)
+                if answer is None:
+                    return
+                line.sendall(answer)
+                if self.upgrade is not None and command.upper().endswith(b" STARTTLS\r\n"):
+                    line = self.upgrade.wrap_socket(line, server_side=True)
+                    commands = line.makefile("rb")
         except OSError:
             return
+        finally:
+            self.idling.pop(line, None)
+            line.close()
+
+    def _idle(self, line: socket.socket, command: bytes) -> bytes:
+        tag, _, name = command.strip().partition(b" ")
+        if name.upper() == b"IDLE" and b"IDLE" in self.capabilities:
+            self.idling[line] = tag
+            self.idled += 1
+            return b"+ idling\r\n"
+        if command == b"DONE\r\n":
+            return self.idling.pop(line) + b" OK done\r\n"
+        return b""
 
     def _answer(self, command: bytes) -> bytes | None:
         tag, _, rest = command.strip().partition(b" ")
         name = rest.upper()
         if name.startswith(b"CAPABILITY"):
-            return b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK done\r\n"
+            return b"* CAPABILITY " + self.capabilities + b"\r\n" + tag + b" OK done\r\n"
+        if name.startswith(b"STARTTLS") and self.upgrade is None:
+            return tag + b" NO not now\r\n"
         if name.startswith(b"LOGIN"):
             return tag + b" " + self.login + b"\r\n"
         if name.startswith((b"SELECT", b"EXAMINE")):
@@ -81,12 +122,14 @@ class ScriptedImap:
             return b"* SEARCH " + uids + b"\r\n" + tag + b" OK done\r\n"
         fetch = _FETCH.fullmatch(command)
         if fetch:
-            return self._fetch(tag, _numbers(fetch[2]), b"BODY" in fetch[3])
+            return self._fetch(tag, _numbers(fetch[2]), fetch[3])
         if name.startswith(b"LOGOUT"):
             return None
         return tag + b" OK done\r\n"
 
-    def _fetch(self, tag: bytes, uids: list[int], with_body: bool) -> bytes | None:
+    def _fetch(self, tag: bytes, uids: list[int], wanted: bytes) -> bytes | None:
+        with_body = b"BODY" in wanted
+        partial = _PARTIAL.fullmatch(wanted)
         answer = b""
         for number, uid in enumerate(sorted(self.mails), start=1):
             if uid not in uids:
@@ -99,7 +142,11 @@ class ScriptedImap:
             if what == "leave out":
                 continue
             raw = self.mails[uid]
-            if with_body:
+            if partial:
+                first, length = int(partial[1]), min(int(partial[2]), self.piece)
+                part = raw[first : first + length]
+                answer += b"* %d FETCH (UID %d BODY[]<%d> {%d}\r\n%s)\r\n" % (number, uid, first, len(part), part)
+            elif with_body:
                 answer += b"* %d FETCH (UID %d BODY[] {%d}\r\n%s)\r\n" % (number, uid, len(raw), raw)
             else:
                 answer += b'* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE "01-Nov-2026 10:00:00 +0000")\r\n' % (

@@ -320,8 +320,8 @@ def _ask(client: poplib.POP3, command: str) -> None:
     """
     client.sock.sendall(command.encode("ascii") + b"\r\n")
     answer = client.file.readline(_LINE)
-    if not answer:
-        raise OSError("the connection has ended")
+    if not answer.endswith(b"\n"):
+        raise OSError("the connection ended in the middle of an answer")
     if not answer.startswith(b"+"):
         raise poplib.error_proto(answer.strip())
 

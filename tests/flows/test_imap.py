@@ -1,11 +1,8 @@
 """From a real mail server to the ledger and to a ticket, and what the server hears in return."""
 
-import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import time_machine
@@ -320,19 +317,3 @@ class WithoutMove(Dovecot):
 
     def _config(self) -> str:
         return f"{super()._config()}\nprotocol imap {{\n  imap_capability = IMAP4rev1 UIDPLUS\n}}\n"
-
-
-@pytest.fixture
-def second_dovecot(dovecot: Dovecot) -> Iterator[Callable[[type[Dovecot]], Dovecot]]:
-    """Makes a server that differs from the common one, not started yet; gone after the test."""
-    servers: list[Dovecot] = []
-
-    def make(kind: type[Dovecot] = Dovecot) -> Dovecot:
-        # Short, and outside of pytest's own folders: those are closed to the server's mail processes.
-        servers.append(kind(Path(tempfile.mkdtemp(prefix="hub-dovecot-"))))
-        return servers[-1]
-
-    yield make
-    for server in servers:
-        server.stop()
-        shutil.rmtree(server.folder, ignore_errors=True)

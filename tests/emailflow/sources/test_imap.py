@@ -1,16 +1,11 @@
 """What staff read when a mail server does not do what it should, and that no such trouble costs a mail."""
 
 import logging
-import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import time_machine
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.utils import timezone
 
 from emailflow.models import Delivery, Mailbox, Message
@@ -22,6 +17,7 @@ from tests.dovecot import HOST, Account
 from tests.mailboxes import ACTOR, imap_mailbox, mail
 from tests.postgresql import free_port
 from tests.scripted_imap import ScriptedImap
+from tests.tls import server_context
 from tickets.models import AuditEntry
 
 database = pytest.mark.django_db(transaction=True)
@@ -226,35 +222,3 @@ def test_the_password_is_shown_nowhere(mail_account: Account, caplog: pytest.Log
     shown += [str(values) for values in AuditEntry.objects.values_list("old_values", "new_values")]
     shown += [str(values) for values in Mailbox.objects.values()]
     assert not any(secret in text for text in shown)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost that signs itself, and its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
-def server_context(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
