@@ -2,10 +2,12 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from emailflow.fields import SecretUnreadable, unseal
 from emailflow.models import Mailbox, Protocol, Security
 from emailflow.sources.base import AfterReading, Source, SourceError
+from emailflow.sources.idle import ListeningSource
 from emailflow.sources.imap import ImapSource
 from emailflow.sources.maildir import MaildirSource
 from emailflow.sources.pop3 import Pop3Source
@@ -23,7 +25,7 @@ def source_of(mailbox: Mailbox) -> Source:
     if mailbox.protocol == Protocol.MAILDIR:
         return MaildirSource(path=Path(mailbox.path), after=after)
     if mailbox.protocol == Protocol.IMAP:
-        return imap_source_of(mailbox, after)
+        return ImapSource(**_imap_values(mailbox), after=after)
     if mailbox.protocol == Protocol.POP3:
         return Pop3Source(
             host=mailbox.host,
@@ -36,17 +38,20 @@ def source_of(mailbox: Mailbox) -> Source:
     raise SourceError("This mailbox is built in: there is no server to ask", permanent=True)
 
 
-def imap_source_of(mailbox: Mailbox, after: AfterReading | None = None) -> ImapSource:
-    """The IMAP source of a row; without ``after``, one that only looks."""
-    return ImapSource(
-        host=mailbox.host,
-        port=_port(mailbox),
-        security=mailbox.security,
-        username=mailbox.username,
-        password=_secret_of(mailbox),
-        folder=mailbox.folder,
-        after=after,
-    )
+def listening_source_of(mailbox: Mailbox) -> ListeningSource:
+    """For a row with the protocol IMAP. Raises SourceError for a password that cannot be read."""
+    return ListeningSource(**_imap_values(mailbox))
+
+
+def _imap_values(mailbox: Mailbox) -> dict[str, Any]:
+    return {
+        "host": mailbox.host,
+        "port": _port(mailbox),
+        "security": mailbox.security,
+        "username": mailbox.username,
+        "password": _secret_of(mailbox),
+        "folder": mailbox.folder,
+    }
 
 
 def source_hash(mailbox: Mailbox) -> str:

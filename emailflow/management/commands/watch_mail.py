@@ -22,8 +22,9 @@ class Command(BaseCommand):
         watcher = Watcher()
 
         def stop(number: int, frame: FrameType | None) -> None:
-            watcher.stop()
+            # First: if this very thread holds a lock that stop() needs, only the alarm ends it.
             signal.setitimer(signal.ITIMER_REAL, LONGEST_STOP)
+            watcher.stop()
 
         def leave(number: int, frame: FrameType | None) -> None:
             # A server that stalls, or a mail that takes long, must not keep the process: whatever is not

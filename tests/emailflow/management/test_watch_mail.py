@@ -83,6 +83,24 @@ def test_imap_mailboxes_are_read_at_their_interval(
         until(lambda: has_ticket("Second look"), log)
 
 
+@pytest.mark.dovecot
+def test_an_imap_server_tells_of_new_mail_by_itself(
+    process_environment: dict[str, str], tmp_path: Path, mail_account: Account
+) -> None:
+    imap_mailbox(mail_account, interval=3600)
+    log = tmp_path / "log"
+    mail_account.deliver(mail("Before"))
+    with running(process_environment, log, "watch_mail") as process:
+        until(lambda: has_ticket("Before"), log)
+        for number in range(3):
+            mail_account.deliver(mail(f"Burst {number} a"), mail(f"Burst {number} b"))
+            until(lambda number=number: has_ticket(f"Burst {number} a") and has_ticket(f"Burst {number} b"), log)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    assert "Traceback" not in log.read_text()
+    assert "in the middle" not in log.read_text()
+
+
 def test_a_server_that_stalls_holds_up_no_drop_folder_and_no_stop(
     process_environment: dict[str, str], tmp_path: Path
 ) -> None:
