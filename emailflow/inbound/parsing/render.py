@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emailflow.inbound.parsing.render_child import is_harmless, sanitise
+
 DEADLINE = 1.5  # seconds for all stages of one mail
 START_DEADLINE = 30.0  # seconds for the child's imports, which count for no mail
 MAILS_PER_CHILD = 500
@@ -43,6 +45,7 @@ _DELIMITER = re.compile(
     r"(?:please )?(?:type|write|reply|skriv|svar)\b.* (?:above|over) (?:this|denne) (?:line|linje)\b.*",
     re.IGNORECASE,
 )
+_PERHAPS_DELIMITER = re.compile(r"\b(?:above|over) (?:this|denne) (?:line|linje)", re.IGNORECASE)
 _MAX_DELIMITER = 120
 _QUOTE_LINE = re.compile(r"^[ \t]*>")
 _TAG = re.compile(r"<[^<>]*>")
@@ -67,6 +70,9 @@ def render(*, html: str, text: str, want_text: bool) -> Rendered:
     """Sanitised HTML, the text (of the HTML when ``want_text``), and its new part. Never raises."""
     result = Rendered(text=text, reply_text=above_delimiter(text))
     may_trim = want_text or wants_trimming(text)
+    if html and not want_text and is_harmless(html):
+        # What cannot take long needs no child: most HTML, and nothing else to be made of it.
+        result.html, html = sanitise(html)[0], ""
     if not html and not may_trim:
         return result
     request = {
@@ -77,7 +83,8 @@ def render(*, html: str, text: str, want_text: bool) -> Rendered:
         "seconds": int(DEADLINE) + 1,
     }
     answers = _call(request, result.defects)
-    result.html = answers.get("html", "")
+    if html:
+        result.html = answers.get("html", "")
     if want_text:
         result.text = answers.get("text", "")
         if not result.text.strip() and "text" not in answers:
@@ -91,6 +98,8 @@ def render(*, html: str, text: str, want_text: bool) -> Rendered:
 
 def above_delimiter(text: str) -> str:
     """What stands above a reply marker line, if anything does."""
+    if "##- " not in text and not _PERHAPS_DELIMITER.search(text):
+        return text
     position = 0
     for line in text.split("\n"):
         words = line.strip("> \t-=*#")

@@ -14,6 +14,7 @@ import pytest
 
 from emailflow.inbound.parse import parse
 from emailflow.inbound.parsing import render as module
+from emailflow.inbound.parsing import render_child
 from emailflow.inbound.parsing.render import close_children, crude_text, render
 from emailflow.inbound.parsing.render_child import MAX_ATTRIBUTES, prescan, trim
 from tests.emailflow.inbound.mails import mail
@@ -251,3 +252,28 @@ def test_the_child_starts_without_django_and_without_this_project() -> None:
     program = Path(module.__file__).with_name("render_child.py")
     answer = subprocess.run([sys.executable, "-P", "-c", code, program], capture_output=True, check=True, text=True)
     assert answer.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<p style="color:red;position:fixed">Hej <a href="https://a.example/?x=1&amp;y=2">link</a></p>',
+        '<a href="/admin/logout">x</a><a href="&#106;avascript:alert(1)">y</a><a href=" javascript:alert(1)">z</a>',
+        '<p style="background:u&#114;l(https://evil.example/x)">a</p><p style=background:url(//e.example)>b</p>',
+        "<div><b></i><b></i>unbalanced</div><table><tr><td>1<td>2</table>",
+        '<a href="data:text/html,hi">d</a><a href="mailto:a@b.example">m</a><a href=tel:123>t</a>',
+        "<p onclick=alert(1) class=x lang=da>text</p><style>p{}</style><script>1</script>",
+    ],
+)
+def test_quick_way_through_the_sanitiser_gives_what_the_careful_way_gives(html: str) -> None:
+    careful = render_child.sanitise('<img src="cid:forces-the-careful-way">' + html)[0]
+
+    quick = render_child.sanitise(html)[0]
+
+    assert quick == careful.replace('<img src="cid:forces-the-careful-way">', "")
+    assert "javascript:" not in quick and "url(" not in quick and "data:" not in quick
+
+
+def test_closing_what_was_never_opened_does_not_make_a_deep_mail_look_flat() -> None:
+    assert not render_child.is_harmless("<b></x>" * 300)
+    assert render_child.is_harmless("<b>x</b>" * 3000)
