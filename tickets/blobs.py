@@ -8,6 +8,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -149,16 +150,18 @@ def exists(sha256: str) -> bool:
 
 def open_blob(sha256: str) -> BinaryIO:
     """Open it for reading; one found in the trash is put back. Raises BlobMissing."""
+    target = path_of(sha256)
     try:
-        return path_of(sha256).open("rb")
+        return target.open("rb")
     except FileNotFoundError:
-        trashed = _trash_of(sha256)
-        try:
-            path_of(sha256).parent.mkdir(parents=True, exist_ok=True)
-            trashed.replace(path_of(sha256))
-            return path_of(sha256).open("rb")
-        except FileNotFoundError as error:
-            raise BlobMissing(sha256) from error
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # It is not in the trash, or another reader has just put it back.
+        with suppress(FileNotFoundError):
+            _trash_of(sha256).replace(target)
+    try:
+        return target.open("rb")
+    except FileNotFoundError as error:
+        raise BlobMissing(sha256) from error
 
 
 def read(sha256: str) -> bytes:

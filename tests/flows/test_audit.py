@@ -50,6 +50,7 @@ READERS = {
     "emailflow.services.workflows.describe_workflow",
     "emailflow.services.workflows.missing_rows",
     "tickets.services.customers.customers_of_domains",
+    "tickets.services.tickets.default_assignee",
 }
 LEDGER = {"emailflow.services.mailboxes.pull_mailbox"}
 
@@ -190,6 +191,12 @@ def _(_: Deliver, tmp_path: Path) -> Callable[[], object]:
     return lambda: mailboxes.archive_mailbox(actor=HUB, mailbox=mailbox)
 
 
+@writes(mailboxes.bring_back_mailbox)
+def _(_: Deliver, tmp_path: Path) -> Callable[[], object]:
+    mailbox = mailboxes.archive_mailbox(actor=HUB, mailbox=maildir_mailbox(tmp_path))
+    return lambda: mailboxes.bring_back_mailbox(actor=HUB, mailbox=mailbox)
+
+
 def unrouted(deliver: Deliver) -> Message:
     Workflow.objects.all().delete()
     store.forget()
@@ -291,5 +298,6 @@ def test_who_only_asks_writes_nothing(tmp_path: Path) -> None:
     assert written(lambda: workflow_files.export_workflows(Workflow.objects.all())) == set()
     assert written(lambda: workflows.describe_workflow(rule)) == set()
     assert written(lambda: workflows.missing_rows(conditions=[], steps=[Step("ignore")])) == set()
+    assert written(tickets.default_assignee) == set()
     assert written(lambda: customers.customers_of_domains(["a.example"])) == set()
     assert Mailbox.objects.get(pk=box.pk).last_success_at is None

@@ -29,7 +29,7 @@ def test_put_names_bytes_by_their_hash_and_twice_is_once(store: Path) -> None:
     assert name == blobs.put(content) == hashlib.sha256(content).hexdigest()
     assert blobs.read(name) == content
     assert blobs.exists(name)
-    assert files(store) == [store / name[:2] / name[2:4] / name]
+    assert files(store) == [blobs.path_of(name)]
 
 
 def test_put_mends_a_damaged_blob() -> None:
@@ -55,13 +55,17 @@ def test_before_put_returns_the_file_is_synced_renamed_and_its_folders_synced(
     monkeypatch.setattr(os, "fsync", watch)
     blobs.put(b"content")
 
-    # The file itself under its temporary name; the folder once the name is there; before it, new folders.
-    assert steps[-2:] == [(".new-", False), ("folder", True)]
-    assert steps[:-2] == [("folder", False)] * 2
+    # First the folder that got a new folder, then the file under its temporary name, last the folder with its name.
+    assert steps == [("folder", False), (".new-", False), ("folder", True)]
 
     steps.clear()
     blobs.put_many([b"content", b"content"])
     assert [kind for kind, _ in steps] == [".new-", ".new-", "folder"]
+
+    (store.parent / "mail").write_bytes(b"content")
+    steps.clear()
+    blobs.put_file(store.parent / "mail")
+    assert [kind for kind, _ in steps] == [".new-", "folder"]
 
 
 def _finished(store: Path) -> list[Path]:
@@ -79,6 +83,29 @@ def test_a_full_disk_leaves_nothing_half(store: Path, monkeypatch: pytest.Monkey
         with pytest.raises(OSError, match="No space"):
             blobs.put(b"content")
     assert files(store) == before
+
+
+def test_pieces_are_one_blob_once_they_are_finished_and_nothing_before(store: Path) -> None:
+    with blobs.BlobWriter() as writer:
+        writer.write(b"first ")
+        writer.write(memoryview(b"second"))
+        assert not _finished(store)
+        name = writer.finish()
+    assert (blobs.read(name), writer.size) == (b"first second", 12)
+    with pytest.raises(RuntimeError), blobs.BlobWriter() as writer:
+        writer.write(b"half")
+        raise RuntimeError
+    assert files(store) == [blobs.path_of(name)]
+
+
+def test_a_file_is_copied_and_stays(store: Path, tmp_path: Path) -> None:
+    mail = tmp_path / "mail"
+    mail.write_bytes(b"x" * (2 * blobs.PIECE + 1))
+    name = blobs.put_file(mail)
+    assert blobs.read(name) == mail.read_bytes()
+    with pytest.raises(FileNotFoundError):
+        blobs.put_file(tmp_path / "nothing")
+    assert files(store) == [blobs.path_of(name)]
 
 
 def test_put_many_keeps_the_order() -> None:
@@ -100,6 +127,14 @@ def test_what_is_in_the_trash_is_put_back_by_a_reader(store: Path) -> None:
         assert stream.read() == b"still wanted"
     assert blobs.path_of(name).exists()
     assert not trashed.exists()
+
+
+def test_of_many_readers_of_one_blob_in_the_trash_all_get_it(store: Path) -> None:
+    (store / "trash").mkdir(parents=True)
+    for number in range(40):
+        name = blobs.put(b"%d" % number)
+        blobs.path_of(name).replace(store / "trash" / name)
+        assert at_once(*[lambda name=name: blobs.read(name)] * 4) == [b"%d" % number] * 4
 
 
 def test_a_missing_blob_says_so() -> None:
