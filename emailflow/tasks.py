@@ -5,6 +5,7 @@ from django.utils import timezone
 from emailflow.inbound.due import for_at_most, pull_due
 from emailflow.inbound.pipeline import process_due
 from emailflow.inbound.retention import let_go
+from emailflow.inbound.spool import clear_spool
 
 # Below the time limit of django-q2, which kills: the rest is done by the next task.
 LONGEST_TASK = 100
@@ -16,7 +17,11 @@ def pull_due_mailboxes() -> int:
 
 
 def let_raw_mail_go() -> int:
-    """Each hour: forget the raw form of mails whose time is over. Returns how many that were."""
+    """Each hour: forget the raw form of mails whose time is over, and what dead processes left in the spool.
+
+    Returns how many mails that were.
+    """
+    clear_spool()
     return let_go(timezone.now())
 
 

@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Self
 
@@ -14,7 +15,8 @@ _FETCH = re.compile(rb"(\S+) UID FETCH (\S+) \((.*)\)\r\n")
 class ScriptedImap:
     """Serves ``mails`` (by UID) to one user. ``on_body`` may answer for a UID in its place.
 
-    ``on_body(uid)`` returns None (serve it), "refuse" (NO), "leave out" (OK without it) or "hang up".
+    ``on_body(uid)`` returns None (serve it), "refuse" (NO), "leave out" (OK without it), "hang up", "stall"
+    (nothing after the first half) or "trickle" (the second half byte by byte, for ever).
     ``upgrade``: what STARTTLS begins; without it the server says NO. ``piece``: the most it gives of a mail at once.
     """
 
@@ -40,6 +42,7 @@ class ScriptedImap:
         self.piece = piece
         self.idling: dict[socket.socket, bytes] = {}
         self.idled = 0
+        self._slow = ""
         self.commands: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -81,6 +84,9 @@ class ScriptedImap:
                 answer = self._idle(line, command) or self._answer(command)
                 if answer is None:
                     return
+                if self._slow:
+                    self._send_slowly(line, answer)
+                    return
                 line.sendall(answer)
                 if self.upgrade is not None and command.upper().endswith(b" STARTTLS\r\n"):
                     line = self.upgrade.wrap_socket(line, server_side=True)
@@ -90,6 +96,15 @@ class ScriptedImap:
         finally:
             self.idling.pop(line, None)
             line.close()
+
+    def _send_slowly(self, line: socket.socket, answer: bytes) -> None:
+        """Until the client gives up."""
+        how, self._slow = self._slow, ""
+        line.sendall(answer[: len(answer) // 2])
+        while how == "trickle":
+            line.sendall(b"x")
+            time.sleep(0.02)
+        line.recv(1)
 
     def _idle(self, line: socket.socket, command: bytes) -> bytes:
         tag, _, name = command.strip().partition(b" ")
@@ -141,6 +156,8 @@ class ScriptedImap:
                 return None
             if what == "leave out":
                 continue
+            if what in ("stall", "trickle"):
+                self._slow = what
             raw = self.mails[uid]
             if partial:
                 first, length = int(partial[1]), min(int(partial[2]), self.piece)

@@ -10,7 +10,8 @@ from typing import Self
 class ScriptedPop3:
     """Serves ``mails`` (by UIDL) to one user; what a session deletes is gone once it ends with QUIT.
 
-    ``on_retr(uid)`` returns None (serve it), "refuse", "hang up" or "cut" (hang up in the middle).
+    ``on_retr(uid)`` returns None (serve it), "refuse", "hang up", "cut" (hang up in the middle) or "stall"
+    (nothing after the first half).
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class ScriptedPop3:
         self.tls = tls
         self.upgrade = upgrade
         self.commands: list[str] = []
+        self._stall = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -60,6 +62,10 @@ class ScriptedPop3:
                 name, _, argument = command.decode().strip().partition(" ")
                 self.commands.append(name)
                 answer = self.answers.get(name) or self._answer(name, argument, listed, deleted)
+                if name == "RETR" and self._stall:
+                    line.sendall(answer[: len(answer) // 2])
+                    line.recv(1)
+                    return
                 line.sendall(answer)
                 if name == "QUIT" and answer.startswith(b"+"):
                     for uid in deleted:
@@ -97,6 +103,7 @@ class ScriptedPop3:
             return b"-ERR cannot open the mail\r\n"
         if what == "hang up":
             return b" "
+        self._stall = what == "stall"
         body = self.mails[uid]
         stuffed = (b"\r\n" + body).replace(b"\r\n.", b"\r\n..")[2:]
         whole = b"+OK\r\n" + stuffed + (b"" if stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n"

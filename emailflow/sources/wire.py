@@ -73,9 +73,9 @@ class Deadline:
     A context manager around the reading of one piece. ``passed`` tells afterwards that it was us who hung up.
     """
 
-    def __init__(self, connected: socket.socket, seconds: float = PIECE_SECONDS) -> None:
+    def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._timer = threading.Timer(seconds, self._hang_up)
+        self._timer = threading.Timer(PIECE_SECONDS, self._hang_up)
         self._timer.daemon = True
         self.passed = False
 
