@@ -52,7 +52,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class MailAttachment:
-    """A part that is not the text. ``name`` is never a path; ``mime_type`` is sniffed from the content."""
+    """A part that is not the text. ``name`` is never a path; ``mime_type`` is sniffed from the content.
+
+    A big one was written into the store while it was decoded: ``stored_size`` is set and ``content`` is empty.
+    """
 
     name: str
     content: bytes = field(repr=False)
@@ -61,10 +64,16 @@ class MailAttachment:
     declared_type: str = ""
     inline: bool = False
     content_id: str = ""  # without angle brackets
+    stored_size: int | None = None
 
     @property
     def size(self) -> int:
-        return len(self.content)
+        return len(self.content) if self.stored_size is None else self.stored_size
+
+    @property
+    def in_store(self) -> bool:
+        """Whether its bytes are a blob named by ``sha256`` already."""
+        return self.stored_size is not None
 
 
 @dataclass(frozen=True, slots=True)

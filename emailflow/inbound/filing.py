@@ -390,6 +390,7 @@ def _uploads(work: Work) -> list[Upload]:
             inline=attachment.inline,
             mime_type=attachment.mime_type,
             sha256=attachment.sha256,
+            stored_size=attachment.stored_size,
         )
         for attachment in work.mail.attachments
     ]

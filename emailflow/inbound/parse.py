@@ -6,7 +6,7 @@ eagerly and loses 8-bit letters. Callers: the pipeline, ``parse_mail`` and tests
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import mailparser
@@ -14,6 +14,7 @@ import mailparser
 from emailflow.inbound.parsing.bounce import read_bounce
 from emailflow.inbound.parsing.charset import clean
 from emailflow.inbound.parsing.headers import (
+    Buffer,
     HeaderBlock,
     canonical_words,
     decode_words,
@@ -23,6 +24,7 @@ from emailflow.inbound.parsing.headers import (
     parse_date,
     split_message,
 )
+from emailflow.inbound.parsing.keep import Keep
 from emailflow.inbound.parsing.mime import Segment, walk
 from emailflow.inbound.parsing.render import Rendered, render
 from emailflow.mail import Address, Header, ParsedMail
@@ -36,10 +38,15 @@ _SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pg
 _ADDRESS_FIELDS = ("From", "Reply-To", "To", "Cc")
 
 
-def parse(raw: bytes) -> ParsedMail:
-    """One mail, decoded. Writes nothing and never raises on any bytes."""
+def parse(raw: Buffer, keep: Keep | None = None) -> ParsedMail:
+    """One mail, decoded, in memory or mapped from a file. Never raises on any bytes.
+
+    Writes nothing itself; files above 1 MB go to ``keep`` if there is one, and only that raises OSError.
+    """
     try:
-        return _parse(raw)
+        return _parse(raw, keep)
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001  a mail that cannot be read is still a mail: it must become a row
         return ParsedMail(
             size=len(raw),
@@ -47,10 +54,10 @@ def parse(raw: bytes) -> ParsedMail:
         )
 
 
-def _parse(raw: bytes) -> ParsedMail:
-    source = raw.replace(b"\r\r\n", b"\r\n") if b"\r\r\n" in raw[:4_000] else raw
+def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
+    source = b"".join(_usual_line_ends(raw)) if b"\r\r\n" in raw[:4_000] else raw
     block, offset = split_message(source, outer=True)
-    walked = walk(block, source[offset:])
+    walked = walk(block, source, offset, keep)
     defects = [*block.defects, *walked.defects]
     addresses = _addresses(block, defects)
     senders = addresses["From"] or tuple(_read_block({"From": block.first("Sender")})["From"])
@@ -89,6 +96,15 @@ def _parse(raw: bytes) -> ParsedMail:
         size=len(raw),
         defects=tuple(dict.fromkeys(filter(None, [*defects, *rendered.defects, bounce_defect]))),
     )
+
+
+def _usual_line_ends(raw: Buffer) -> Iterator[bytes]:
+    """Piece by piece: a big mail is in memory once, not three times."""
+    at = 0
+    while at < len(raw):
+        until = raw.find(b"\n", at + 1_000_000) + 1 or len(raw)
+        yield raw[at:until].replace(b"\r\r\n", b"\r\n")
+        at = until
 
 
 def _note_headers(block: HeaderBlock, senders: tuple[Address, ...], defects: list[str]) -> None:

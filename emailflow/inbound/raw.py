@@ -1,7 +1,13 @@
-"""The stored bytes of a mail, as a ParsedMail."""
+"""The stored bytes of a mail, as a ParsedMail.
+
+A big mail is read where it lies on the disk, and its files go from there into the store, so that no worker
+needs the memory for the whole of it.
+"""
 
 import logging
+import os
 from dataclasses import replace
+from mmap import ACCESS_READ, mmap
 
 from django.conf import settings
 
@@ -14,24 +20,34 @@ from tickets.blobs import BlobMissing
 
 logger = logging.getLogger(__name__)
 
+BIG_MAIL = 8_000_000
+_HEADERS = 1_000_000
+
 
 def read_mail(message: Message) -> ParsedMail:
     """Read and parse it. Raises BlobMissing when the raw mail is gone, OSError when the disk says no.
 
     A mail above MAIL_MAX_BYTES is kept as it came; only its headers are read.
     """
-    raw = blobs.read(message.sha256)
-    if len(raw) <= settings.MAIL_MAX_BYTES:
-        return parse(raw)
-    _, offset = split_message(raw[:1_000_000], outer=True)
-    limit = settings.MAIL_MAX_BYTES
-    words = f"This mail is too large to be shown ({len(raw):,} bytes, the limit is {limit:,})."
-    mail = parse(raw[:offset])
+    with blobs.open_blob(message.sha256) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > settings.MAIL_MAX_BYTES:
+            return _too_large(stream.read(_HEADERS), size)
+        if size > BIG_MAIL:
+            # Not closed by hand: it goes with the last view of it.
+            return parse(mmap(stream.fileno(), 0, access=ACCESS_READ), blobs.BlobWriter)
+        return parse(stream.read(), blobs.BlobWriter)
+
+
+def _too_large(head: bytes, size: int) -> ParsedMail:
+    _, offset = split_message(head, outer=True)
+    words = f"This mail is too large to be shown ({size:,} bytes, the limit is {settings.MAIL_MAX_BYTES:,})."
+    mail = parse(head[:offset])
     return replace(
         mail,
         text=f"{words} It is kept as it came and can be downloaded from the mail ledger.",
         reply_text=words,
-        size=len(raw),
+        size=size,
         defects=(*mail.defects, words),
     )
 

@@ -162,7 +162,7 @@ class _Settling:
         """Attachments go into the store before any lock is taken."""
         for work in works:
             if work.wait_for is None and work.duplicate_of is None:
-                blobs.put_many(attachment.content for attachment in work.mail.attachments)
+                blobs.put_many(file.content for file in work.mail.attachments if not file.in_store)
 
 
 def _first_line(error: Exception) -> str:

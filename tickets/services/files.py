@@ -15,7 +15,10 @@ INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Bytes with the name that somebody gave them. ``mime_type`` '' means: look at the bytes."""
+    """Bytes with the name that somebody gave them. ``mime_type`` '' means: look at the bytes.
+
+    ``stored_size`` is set, and ``content`` empty, where the bytes went straight into the store.
+    """
 
     name: str
     content: bytes = field(repr=False)
@@ -23,6 +26,11 @@ class Upload:
     inline: bool = False
     mime_type: str = ""
     sha256: str = ""  # set once the bytes are in the store
+    stored_size: int | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.content) if self.stored_size is None else self.stored_size
 
 
 def store(uploads: Sequence[Upload]) -> list[Upload]:
@@ -79,7 +87,7 @@ def attach(*, unit: UnitOfWork, ticket: Ticket, comment: Comment, uploads: Seque
                 ticket=ticket,
                 comment=comment,
                 name=name,
-                size=len(upload.content),
+                size=upload.size,
                 mime_type=upload.mime_type or sniff(upload.content),
                 sha256=upload.sha256,
                 cid=upload.content_id,

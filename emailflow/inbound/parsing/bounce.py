@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 from flufl.bounce import all_failures
 
-from emailflow.inbound.parsing.headers import HeaderBlock, decode_words, message_id, one_line, split_message
+from emailflow.inbound.parsing.headers import Buffer, HeaderBlock, decode_words, message_id, one_line, split_message
 from emailflow.inbound.parsing.mime import Walked
 from emailflow.mail import Bounce
 
 _MAX_SCANNED = 200_000
+_MAX_LINES = 3_000
 _MAX_RECIPIENTS = 100
 _FAILED = ("failed", "delayed")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
@@ -47,7 +48,7 @@ def _is_daemon(sender: str) -> bool:
     return sender.lower().partition("@")[0].strip('"') in _BOUNCE_SENDERS
 
 
-def read_bounce(raw: bytes, block: HeaderBlock, walked: Walked, sender: str, text: str) -> tuple[Bounce | None, str]:
+def read_bounce(raw: Buffer, block: HeaderBlock, walked: Walked, sender: str, text: str) -> tuple[Bounce | None, str]:
     """What the report says, or None when the mail is not one or reports a success; and a defect or ''."""
     if walked.feedback or walked.report_type == "disposition-notification":
         return None, ""
@@ -76,7 +77,7 @@ def _from_status(reports: list[bytes], original: str) -> tuple[Bounce | None, bo
     status = action = diagnostic = ""
     actions: list[str] = []
     for content in reports:
-        for group in _BLANK_LINE.split(content.strip())[: _MAX_RECIPIENTS + 1]:
+        for group in _BLANK_LINE.split(content.strip(), _MAX_RECIPIENTS + 1)[: _MAX_RECIPIENTS + 1]:
             block, _ = split_message(group.strip() + b"\n\n")
             this_action = one_line(block.first("Action")).partition(" ")[0].lower()
             this_status = _STATUS.search(block.first("Status"))
@@ -119,10 +120,12 @@ def _original_message_id(originals: list[HeaderBlock], text: str) -> str:
     return match[1] if match else ""
 
 
-def _by_heuristics(raw: bytes) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+def _by_heuristics(raw: Buffer) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Temporary and permanent failures that flufl.bounce finds, and a defect or ''."""
     try:
-        temporary, permanent = all_failures(email.message_from_bytes(raw[:_MAX_SCANNED]))
+        # It runs some hundred patterns over each line.
+        lines = raw[:_MAX_SCANNED].splitlines(keepends=True)[:_MAX_LINES]
+        temporary, permanent = all_failures(email.message_from_bytes(b"".join(lines)))
     except Exception as error:  # noqa: BLE001  its detectors raise all sorts on ordinary mail
         return (), (), f"The delivery report could not be read ({type(error).__name__})."
     return _addresses(temporary), _addresses(permanent), ""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from mmap import mmap
 
 from emailflow.inbound.parsing.charset import clean, codec_for, decode, decode_header_bytes
 
@@ -18,7 +19,12 @@ MAX_HEADERS = 1_000
 MAX_VALUE = 64_000
 MAX_BLOCK = 4_000_000
 MAX_IDS = 100
+# A mail in memory, or a big one where it lies on the disk.
+Buffer = bytes | mmap
 _END = re.compile(rb"\r?\n\r?\n|\r\r(?!\n)")
+_BLANK = re.compile(rb"[\r\n]*")
+_MBOX = re.compile(rb"[\r\n]*>?From ")
+_ENVELOPE = re.compile(rb">?From [^\r\n]*(?:\r?\n|\r)")
 _FIELD = re.compile(rb"^([!-9;-~]{1,200})[ \t]*:(.*)$", re.DOTALL)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
@@ -40,42 +46,46 @@ class HeaderBlock:
         return [value for key, value in self.fields if key.lower() == wanted]
 
 
-def split_message(raw: bytes, *, outer: bool = False) -> tuple[HeaderBlock, int]:
-    """The headers of ``raw`` and the offset of its body. Never raises.
+def split_message(
+    raw: Buffer, *, outer: bool = False, start: int = 0, end: int | None = None
+) -> tuple[HeaderBlock, int]:
+    """The headers of what stands in ``raw`` between ``start`` and ``end``, and where its body begins. Never raises.
 
     ``outer`` is set for the mail itself, which may begin with a byte order mark, blank lines, or the
     ``From `` line of an mbox file.
     """
-    start = _skip_preamble(raw) if outer else 0
-    if not outer and raw[:1] in (b"\n", b"\r"):
-        return HeaderBlock(), 2 if raw[:2] == b"\r\n" else 1
-    match = _END.search(raw, start, start + MAX_BLOCK)
-    end = match.start() if match else min(len(raw), start + MAX_BLOCK)
-    body = match.end() if match else end
+    limit = len(raw) if end is None else end
+    if outer:
+        start = _skip_preamble(raw, start)
+    elif raw[start : start + 1] in (b"\n", b"\r"):
+        return HeaderBlock(), start + (2 if raw[start : start + 2] == b"\r\n" else 1)
+    longest = min(limit, start + MAX_BLOCK)
+    match = _END.search(raw, start, longest)
+    stop = match.start() if match else max(start, longest)
+    body = match.end() if match else stop
     block = HeaderBlock()
-    lines = raw[start:end].splitlines()
+    lines = raw[start:stop].splitlines()
     if lines and not _FIELD.match(lines[0]) and not any(_FIELD.match(line) for line in lines[1:3]):
         block.defects.append("The mail has no headers.")
         return block, start
     _collect(lines, block)
-    if match is None and len(raw) > end:
+    if match is None and limit > stop:
         block.defects.append(f"The headers are longer than {MAX_BLOCK:,} bytes and were cut.")
     return block, body
 
 
 def without_mbox_line(raw: bytes) -> bytes:
     """An attached mail without the ``From `` line of an mbox file, which is not part of the mail."""
-    return raw[_skip_preamble(raw) :] if raw.lstrip(b"\r\n").startswith((b"From ", b">From ")) else raw
+    return raw[_skip_preamble(raw) :] if _MBOX.match(raw) else raw
 
 
-def _skip_preamble(raw: bytes) -> int:
-    start = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
-    while start < len(raw) and raw[start] in b"\r\n":
-        start += 1
-    if raw.startswith((b"From ", b">From "), start):
-        line_end = re.compile(rb"\r?\n|\r").search(raw, start)
-        start = line_end.end() if line_end else start
-    return start
+def _skip_preamble(raw: Buffer, start: int = 0) -> int:
+    if raw[start : start + 3] == b"\xef\xbb\xbf":
+        start += 3
+    blank = _BLANK.match(raw, start)
+    start = blank.end() if blank else start
+    envelope = _ENVELOPE.match(raw, start)
+    return envelope.end() if envelope else start
 
 
 def _collect(lines: list[bytes], block: HeaderBlock) -> None:

@@ -4,12 +4,19 @@ Bytes are cut at boundaries from the outside in, so that an inner multipart that
 its neighbours, and with limits in place of exceptions. Used by ``parse`` only.
 """
 
-import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from emailflow.inbound.parsing.headers import HeaderBlock, decode_words, one_line, split_message, without_mbox_line
+from emailflow.inbound.parsing.headers import (
+    Buffer,
+    HeaderBlock,
+    decode_words,
+    one_line,
+    split_message,
+    without_mbox_line,
+)
+from emailflow.inbound.parsing.keep import Keep, keep_content
 from emailflow.inbound.parsing.names import declared_name, made_up_name, name_of_location, name_of_message, safe_name
 from emailflow.inbound.parsing.params import Structured, parse_structured
 from emailflow.inbound.parsing.sniff import sniff
@@ -20,19 +27,29 @@ MAX_DEPTH = 100
 MAX_PARTS = 1_000
 # Each level of nesting is searched once more; a mail may not cost more than this many bytes of searching.
 MAX_SEARCHED = 1_000_000_000
+MAX_FALSE_MARKS = 100_000
+MAX_HEADER_BYTES = 8_000_000  # of all parts
+MAX_REPORT = 1_000_000
+MAX_TEXT_BYTES = 8_000_000  # of all texts of a mail, still encoded
+MAX_PART_TEXT = 4_000_000
+_TAILS = bytes(range(0x80, 0xC0))  # the bytes of a letter in UTF-8 behind its first
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 # Some servers give their human words this type too; those are text.
 _STATUS_FIELD = re.compile(rb"^(?:reporting-mta|final-recipient|original-recipient|action)[ \t]*:", re.I | re.M)
 _ORIGINAL_HEADERS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_NOT_ENCODED = frozenset({"", "7bit", "8bit", "binary"})
+_REST_OF_MARK = re.compile(rb"[ \t]*(?:\r\n?|\n|\Z)")
 _MESSAGES = ("message/rfc822", "message/global", "message/news")
 
 
 @dataclass(slots=True)
 class Part:
-    """One node: its headers read, its body still encoded."""
+    """One node: its headers read, its body still encoded and not cut out of the mail."""
 
     block: HeaderBlock
-    body: bytes
+    source: Buffer
+    start: int
+    end: int
     content_type: Structured
     disposition: Structured
     parent: str = ""  # the type of the multipart around it, '' for the mail itself
@@ -73,29 +90,35 @@ class Walked:
     defects: list[str] = field(default_factory=list)
     parts: int = 0
     searched: int = 0
+    text_bytes: int = 0
+    header_bytes: int = 0
+    keep: Keep | None = None  # where big files go
 
     def note(self, defect: str) -> None:
         if defect and defect not in self.defects:
             self.defects.append(defect)
 
 
-def walk(block: HeaderBlock, body: bytes) -> Walked:
-    """Reads every part of a mail. Never raises on content; what was cut is a defect in words."""
-    walked = Walked()
-    root = _part(block, body, parent="", default="text/plain")
+def walk(block: HeaderBlock, source: Buffer, start: int, keep: Keep | None = None) -> Walked:
+    """Reads every part of a mail whose body begins at ``start``. Never raises on content; what was cut is a
+    defect in words. Big files are written to ``keep``; only that raises OSError.
+    """
+    walked = Walked(keep=keep)
+    root = _part(block, source, start, len(source), parent="", default="text/plain")
     if root.kind == "multipart/report":
         walked.report_type = root.content_type.params.get("report-type", "").lower()
     walked.segments = _visit(root, 0, walked)
     return walked
 
 
-def _part(block: HeaderBlock, body: bytes, *, parent: str, default: str) -> Part:
+def _part(block: HeaderBlock, source: Buffer, start: int, end: int, *, parent: str, default: str) -> Part:
     content_type = parse_structured(block.first("Content-Type"))
     if content_type.value in ("text", "plain"):
         content_type.value = "text/plain"
     if content_type.value.count("/") != 1:
         content_type.value = default
-    return Part(block, body, content_type, parse_structured(block.first("Content-Disposition")), parent)
+    disposition = parse_structured(block.first("Content-Disposition"))
+    return Part(block, source, start, end, content_type, disposition, parent)
 
 
 def _visit(part: Part, depth: int, walked: Walked) -> list[Segment]:
@@ -129,23 +152,32 @@ def _combine(part: Part, children: Iterator[Part], depth: int, walked: Walked) -
 
 def _children(part: Part, walked: Walked) -> Iterator[Part] | None:
     """The parts of a multipart, or None when no boundary line is found."""
-    boundary = part.content_type.params.get("boundary", "").rstrip()
-    body, _ = decode_payload(part.body, part.encoding)
-    if body is not part.body and boundary.encode("utf-8", "replace") not in body:
-        body = part.body
-    marks = _find(body, boundary.encode("utf-8", "replace"), walked) if boundary else []
+    boundary = part.content_type.params.get("boundary", "").rstrip().encode("utf-8", "replace")
+    _undo_encoding(part, boundary)
+    marks = _find(part, boundary, walked) if boundary else []
     if not marks:
-        guessed = _guess_boundary(body)
-        marks = _find(body, guessed, walked) if guessed else []
+        guessed = _guess_boundary(part)
+        marks = _find(part, guessed, walked) if guessed else []
         if marks:
             walked.note("The boundary of a multipart is not the declared one and was guessed.")
     if not marks:
         return None
     default = "message/rfc822" if part.kind == "multipart/digest" else "text/plain"
-    return _cut(part, body, marks, default, walked)
+    return _cut(part, marks, default, walked)
 
 
-def _cut(part: Part, body: bytes, marks: list[tuple[int, int, bool]], default: str, walked: Walked) -> Iterator[Part]:
+def _undo_encoding(part: Part, boundary: bytes) -> None:
+    """RFC 2045 section 6.4 forbids to encode a multipart; some programs do, and more of them only say so."""
+    if part.encoding.strip().lower() in _NOT_ENCODED or part.source.find(boundary, part.start, part.end) >= 0:
+        return
+    body = part.source[part.start : part.end]
+    decoded, _ = decode_payload(body, part.encoding)
+    if decoded is not body and boundary in decoded:
+        part.source, part.start, part.end = decoded, 0, len(decoded)
+
+
+def _cut(part: Part, marks: list[tuple[int, int, bool]], default: str, walked: Walked) -> Iterator[Part]:
+    source = part.source
     for index, (_, start, is_end) in enumerate(marks):
         if is_end:
             return
@@ -156,56 +188,66 @@ def _cut(part: Part, body: bytes, marks: list[tuple[int, int, bool]], default: s
         last = index + 1 == len(marks)
         if last:
             walked.note("The last part of the mail has no end mark; it may be incomplete.")
-        content = body[start : len(body) if last else marks[index + 1][0]]
-        if last and not content.strip():
+        end = part.end if last else max(start, marks[index + 1][0])
+        if last and not source[start : min(end, start + 1_000)].strip():
             return
-        block, offset = split_message(content)
-        child = _part(block, content[offset:], parent=part.kind, default=default)
+        if walked.header_bytes > MAX_HEADER_BYTES:
+            walked.note("The headers of the parts are too long; the last parts were left out.")
+            return
+        block, body = split_message(source, start=start, end=end)
+        walked.header_bytes += body - start
+        child = _part(block, source, min(body, end), end, parent=part.kind, default=default)
         # Some programs name the charset once, on the multipart.
         if child.kind.startswith("text/") and part.content_type.params.get("charset"):
             child.content_type.params.setdefault("charset", part.content_type.params["charset"])
         yield child
 
 
-def _find(body: bytes, boundary: bytes, walked: Walked) -> list[tuple[int, int, bool]]:
+def _find(part: Part, boundary: bytes, walked: Walked) -> list[tuple[int, int, bool]]:
     """The boundary lines as (end of the part before, start of the part after, closing)."""
     marks: list[tuple[int, int, bool]] = []
+    source, end = part.source, part.end
     needle = b"--" + boundary
-    walked.searched += len(body)
+    false = 0
+    walked.searched += end - part.start
     if walked.searched > MAX_SEARCHED:
         walked.note("The parts are nested in a way that costs too much; the innermost were left out.")
         return marks
-    at = body.find(needle)
+    at = source.find(needle, part.start, end)
     while at >= 0 and len(marks) <= MAX_PARTS + 1:
-        mark = _mark(body, at, at + len(needle))
+        mark = _mark(source, part.start, end, at, at + len(needle))
         if mark:
             marks.append(mark)
             if mark[2]:
                 break
-        at = body.find(needle, at + len(needle))
+        else:
+            false += 1
+            if false > MAX_FALSE_MARKS:
+                walked.note("The mark between the parts occurs too often in their content; some were left out.")
+                break
+        at = source.find(needle, at + len(needle), end)
     return marks
 
 
-def _mark(body: bytes, at: int, after: int) -> tuple[int, int, bool] | None:
-    if at and body[at - 1] not in b"\r\n":
+def _mark(source: Buffer, begin: int, end: int, at: int, after: int) -> tuple[int, int, bool] | None:
+    if at > begin and source[at - 1] not in b"\r\n":
         return None
-    closing = body[after : after + 2] == b"--"
+    closing = source[after : min(end, after + 2)] == b"--"
     after += 2 if closing else 0
-    while after < len(body) and body[after] in b" \t":
-        after += 1
-    if after < len(body) and body[after] not in b"\r\n":
+    rest = _REST_OF_MARK.match(source, after, end)
+    if rest is None:
         return None
-    after += 2 if body[after : after + 2] == b"\r\n" else 1
-    end = at
-    if end and body[end - 1] == 10:
-        end -= 1
-    if end and body[end - 1] == 13:
-        end -= 1
-    return end, min(after, len(body)), closing
+    until = at
+    if until > begin and source[until - 1] == 10:
+        until -= 1
+    if until > begin and source[until - 1] == 13:
+        until -= 1
+    return until, rest.end(), closing
 
 
-def _guess_boundary(body: bytes) -> bytes:
+def _guess_boundary(part: Part) -> bytes:
     """A line ``--x`` that is followed by a Content- header, when the declared boundary does not occur."""
+    body = part.source[part.start : min(part.end, part.start + 101_000)]
     at = 0 if body.startswith(b"--") else body.find(b"\n--", 0, 100_000) + 1
     line, _, rest = body[at : at + 400].partition(b"\n")
     candidate = line.strip()[2:]
@@ -213,35 +255,50 @@ def _guess_boundary(body: bytes) -> bytes:
 
 
 def _leaf(part: Part, walked: Walked) -> list[Segment]:
-    content, defect = decode_payload(part.body, part.encoding)
-    walked.note(defect)
-    if part.kind in _STATUS_TYPES and _STATUS_FIELD.search(content[:20_000]):
-        walked.delivery_status.append(content)
-        return []
+    if part.kind in _STATUS_TYPES:
+        content = _decoded(part, walked, MAX_REPORT)
+        if _STATUS_FIELD.search(content[:20_000]):
+            walked.delivery_status.append(content)
+            return []
     if part.kind == "message/feedback-report":
-        walked.feedback.append(content)
+        walked.feedback.append(_decoded(part, walked, MAX_REPORT))
         return []
     if part.kind in _ORIGINAL_HEADERS:
-        walked.originals.append(split_message(content, outer=True)[0])
+        walked.originals.append(split_message(_decoded(part, walked, MAX_REPORT), outer=True)[0])
         return []
-    if part.kind == "text/x-amp-html" and part.parent == "multipart/alternative":
-        return []
-    if part.kind in _MESSAGES:
-        content = without_mbox_line(content)
-        block, _ = split_message(content, outer=True)
-        walked.originals.append(block)
-        _attach(part, content, walked, lambda: name_of_message(decode_words(block.first("Subject"))))
+    if part.kind == "text/x-amp-html" and part.disposition.value != "attachment":
         return []
     if _is_text(part):
-        text, defect = read_text(content, part.content_type)
-        walked.note(defect)
+        text = _text(part, walked)
         if part.kind == "text/html":
             return [Segment(html=text)]
         if part.kind != "text/plain" and part.parent == "multipart/alternative":
             return [Segment(other=text)]
         return [Segment(plain=text)]
-    _attach(part, content, walked, lambda: "")
+    _attach(part, walked)
     return []
+
+
+def _decoded(part: Part, walked: Walked, limit: int) -> bytes:
+    """The first ``limit`` bytes of a part, decoded."""
+    content, defect = decode_payload(part.source[part.start : min(part.end, part.start + limit)], part.encoding)
+    walked.note(defect)
+    return content
+
+
+def _text(part: Part, walked: Walked) -> str:
+    limit = min(MAX_PART_TEXT, MAX_TEXT_BYTES - walked.text_bytes)
+    size = part.end - part.start
+    walked.text_bytes += min(size, limit)
+    content = _decoded(part, walked, limit)
+    if size > limit:
+        walked.note("The text of the mail is too long and was cut.")
+        # A letter that was cut in two would make the rest unreadable in its charset.
+        line_end = content.rfind(b"\n", len(content) - 10_000)
+        content = content[: line_end + 1] if line_end >= 0 else content.rstrip(_TAILS)[:-1]
+    text, defect = read_text(content, part.content_type)
+    walked.note(defect)
+    return text
 
 
 def _is_text(part: Part) -> bool:
@@ -266,26 +323,39 @@ def _has_name(part: Part) -> bool:
     return bool(declared_name(part.disposition, part.content_type, decode_words).strip())
 
 
-def _attach(part: Part, content: bytes, walked: Walked, fallback: Callable[[], str]) -> None:
+def _attach(part: Part, walked: Walked) -> None:
     declared = part.kind
+    is_message = declared in _MESSAGES
+    content = keep_content(
+        part.source,
+        part.start,
+        part.end,
+        part.encoding,
+        walked.keep,
+        walked.note,
+        without_mbox_line if is_message else None,
+    )
     name = safe_name(declared_name(part.disposition, part.content_type, decode_words))
     name = name or name_of_location(decode_words(part.block.first("Content-Location")))
-    mime_type = "message/rfc822" if declared in _MESSAGES else sniff(content, declared, name)
-    if not name:
-        name = fallback() or made_up_name(mime_type, len(walked.attachments) + 1)
+    mime_type = "message/rfc822" if is_message else sniff(content.head, declared, name)
+    if is_message:
+        block, _ = split_message(content.head, outer=True)
+        walked.originals.append(block)
+        name = name or name_of_message(decode_words(block.first("Subject")))
     content_id = part.content_id
-    inline = bool(content_id) and (
-        part.disposition.value == "inline"
-        or (part.parent == "multipart/related" and part.disposition.value != "attachment")
-    )
     walked.attachments.append(
         MailAttachment(
-            name=name,
-            content=content,
-            sha256=hashlib.sha256(content).hexdigest(),
+            name=name or made_up_name(mime_type, len(walked.attachments) + 1),
+            content=content.content,
+            sha256=content.sha256,
             mime_type=mime_type,
             declared_type=declared[:200],
-            inline=inline,
+            inline=bool(content_id)
+            and (
+                part.disposition.value == "inline"
+                or (part.parent == "multipart/related" and part.disposition.value != "attachment")
+            ),
             content_id=content_id,
+            stored_size=content.stored_size,
         )
     )
