@@ -3,7 +3,17 @@
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from emailflow.models import Execution, ExecutionStatus, Mailbox, Message, Outcome, State, Workflow
+from emailflow.models import (
+    Delivery,
+    DeliveryState,
+    Execution,
+    ExecutionStatus,
+    Mailbox,
+    Message,
+    Outcome,
+    State,
+    Workflow,
+)
 from tickets.api.filters import ChoicesFilter, IdFilter, MomentFilter
 
 _OUTCOMES = [choice for choice in Outcome.choices if choice[0]]
@@ -59,4 +69,16 @@ class MailboxFilter(filters.FilterSet):
 
     class Meta:
         model = Mailbox
+        fields: list[str] = []
+
+
+class DeliveryFilter(filters.FilterSet):
+    state = ChoicesFilter(
+        choices=DeliveryState.choices, help_text="One or more states; `unfetchable` is what was set aside."
+    )
+    mailbox = IdFilter(help_text="Id of a mailbox.")
+    message = IdFilter(help_text="Id of a mail, or `none`.")
+
+    class Meta:
+        model = Delivery
         fields: list[str] = []

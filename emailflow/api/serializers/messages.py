@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from emailflow.inbound.trace import sentences
-from emailflow.models import Execution, Label, Mailbox, Message, Trace
+from emailflow.models import Delivery, Execution, Label, Mailbox, Message, Trace
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
@@ -120,6 +120,29 @@ class MailboxSerializer(serializers.ModelSerializer[Mailbox]):
             "last_success_at",
             "last_error",
             "last_error_at",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """One mail that a server or a folder offered. ``uid``: UID of IMAP, UIDL of POP3, or the file's name."""
+
+    mailbox_slug = serializers.CharField(source="mailbox.slug", read_only=True)
+
+    class Meta:
+        model = Delivery
+        fields = [
+            "id",
+            "mailbox",
+            "mailbox_slug",
+            "uidvalidity",
+            "uid",
+            "state",
+            "message",
+            "attempts",
+            "next_try_at",
+            "last_error",
             "created_at",
         ]
         read_only_fields = fields
