@@ -15,8 +15,14 @@ from django.views.decorators.http import require_POST
 from emailflow import querysets
 from emailflow.inbound.due import for_at_most
 from emailflow.inbound.reconcile import reconcile
-from emailflow.models import Mailbox, MailboxCursor, Protocol
-from emailflow.services.mailboxes import archive_mailbox, pull_mailbox, save_mailbox, test_connection
+from emailflow.models import DeliveryState, Mailbox, MailboxCursor, Protocol
+from emailflow.services.mailboxes import (
+    archive_mailbox,
+    bring_back_mailbox,
+    pull_mailbox,
+    save_mailbox,
+    test_connection,
+)
 from tickets.admin.base import HubModelAdmin, LinesField, actor_of, badge, moment
 from tickets.models import User
 
@@ -30,6 +36,7 @@ _PLACE = {"protocol", "host", "username", "folder", "path"}
 _FETCH = {"start_policy", "start_days"}
 # Seconds: below what a web server waits for an answer. The command has no limit.
 LONGEST_COMPARISON = 60
+MOST_SET_ASIDE = 5
 MOST_GAPS = 20
 
 
@@ -95,7 +102,7 @@ class MailboxAdmin(HubModelAdmin):
     search_fields = ("slug",)
     search_help_text = "The beginning of the short name."
     actions = ("archive",)
-    readonly_fields = ("condition", "last_success", "trouble", "created_at")
+    readonly_fields = ("condition", "last_success", "trouble", "set_aside", "created_at")
 
     def scoped(self, user: User) -> QuerySet[Mailbox]:
         return querysets.mailboxes_for(user)
@@ -112,7 +119,7 @@ class MailboxAdmin(HubModelAdmin):
             return [(None, name), ("Who writes to it", ours), ("Mail to a closed ticket", closed)]
         first: dict[str, Any] = {"fields": (("name", "slug"), "enabled")}
         if obj is not None:
-            first = {"fields": (("name", "slug"), "enabled", ("condition", "last_success"), "trouble")}
+            first = {"fields": (("name", "slug"), "enabled", ("condition", "last_success"), "trouble", "set_aside")}
         server = ("protocol", ("host", "port", "security"), ("username", "new_secret"), "folder", "path")
         fetch: tuple[Any, ...] = (("start_policy", "start_days"),)
         if obj is not None and _was_read(obj):
@@ -122,7 +129,7 @@ class MailboxAdmin(HubModelAdmin):
             (None, first),
             (
                 "Where the mail is",
-                {"fields": server, "description": "IMAP needs a host; a Maildir needs a path."},
+                {"fields": server, "description": "IMAP and POP3 need a host; a Maildir needs a path."},
             ),
             ("What to fetch at first", {"fields": fetch}),
             ("When, and what then", {"fields": timing}),
@@ -150,6 +157,7 @@ class MailboxAdmin(HubModelAdmin):
             path("<int:mailbox_id>/pull/", view(require_POST(self.pull_view)), name=f"{name}_pull"),
             path("<int:mailbox_id>/compare/", view(require_POST(self.compare_view)), name=f"{name}_compare"),
             path("<int:mailbox_id>/archive/", view(require_POST(self.archive_view)), name=f"{name}_archive"),
+            path("<int:mailbox_id>/back/", view(require_POST(self.back_view)), name=f"{name}_back"),
             *super().get_urls(),
         ]
 
@@ -180,6 +188,15 @@ class MailboxAdmin(HubModelAdmin):
         self._archive(request, mailbox)
         return HttpResponseRedirect(self.page_of(mailbox))
 
+    def back_view(self, request: HttpRequest, mailbox_id: int) -> HttpResponse:
+        mailbox = self._mailbox(request, mailbox_id)
+        self.attempt(
+            request,
+            lambda: bring_back_mailbox(actor=actor_of(request), mailbox=mailbox),
+            f"{mailbox} is read again, from where reading ended.",
+        )
+        return HttpResponseRedirect(self.page_of(mailbox))
+
     def _tell(self, request: HttpRequest, sentences: list[str], ok: bool) -> None:
         """All that went well, then, last, what did not."""
         for number, sentence in enumerate(sentences, start=1):
@@ -208,6 +225,8 @@ class MailboxAdmin(HubModelAdmin):
     def place(self, row: Mailbox) -> str:
         if row.protocol == Protocol.MAILDIR:
             return row.path
+        if row.protocol == Protocol.POP3:
+            return f"{row.username} at {row.host}"
         return f"{row.username} at {row.host}, {row.folder}" if row.protocol == Protocol.IMAP else "-"
 
     @admin.display(description="Condition")
@@ -227,6 +246,13 @@ class MailboxAdmin(HubModelAdmin):
     @admin.display(description="Last success")
     def last_success(self, row: Mailbox) -> str:
         return moment(row.last_success_at)
+
+    @admin.display(description="Set aside")
+    def set_aside(self, row: Mailbox) -> str:
+        """What the server did not give in five tries; the newest few, for "Fetch what is missing" to try again."""
+        rows = row.deliveries.filter(state=DeliveryState.UNFETCHABLE).order_by("-pk")[: MOST_SET_ASIDE + 1]
+        texts = [f"{one.uid} ({one.last_error})" for one in rows[:MOST_SET_ASIDE]]
+        return "; ".join(texts) + (" and more" if len(rows) > MOST_SET_ASIDE else "") if texts else "-"
 
     @admin.display(description="Last error")
     def trouble(self, row: Mailbox) -> str:

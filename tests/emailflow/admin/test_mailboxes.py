@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from emailflow.fields import unseal
-from emailflow.models import Mailbox, MailboxCursor, Message, Protocol
+from emailflow.models import Delivery, Mailbox, MailboxCursor, Message, Protocol
 from emailflow.services.mailboxes import pull_mailbox, save_mailbox
 from tests.adminkit import agent, asked_by, browser, form_values, superuser, text_of, told
 from tests.mailboxes import drop, mail, maildir_mailbox
@@ -118,7 +118,7 @@ def test_pull_now_brings_the_mail_and_says_how_much(tmp_path: Path) -> None:
     assert Message.objects.get(mailbox=row)
 
 
-@pytest.mark.parametrize("button", ["test", "pull", "archive"])
+@pytest.mark.parametrize("button", ["test", "pull", "archive", "back"])
 def test_buttons_need_the_right_to_change_and_a_post(button: str) -> None:
     row = imap()
     assert browser(agent()).post(page_of(row, button)).status_code == 403
@@ -132,6 +132,36 @@ def test_a_mailbox_is_archived_and_never_deleted() -> None:
     row.refresh_from_db()
     assert row.archived_at is not None
     assert "Archived" in text_of(client.get(LIST))
+
+
+def test_an_archived_mailbox_is_brought_back() -> None:
+    row, client = imap(), browser(superuser())
+    client.post(page_of(row, "archive"))
+    assert "Bring back" in client.get(page_of(row)).content.decode()
+    assert told(client.post(page_of(row, "back"), follow=True)) == ["Support is read again, from where reading ended."]
+    row.refresh_from_db()
+    assert (row.archived_at, row.enabled) == (None, True)
+    assert told(client.post(page_of(row, "back"), follow=True)) == ["This mailbox is not archived."]
+
+
+def test_mail_that_was_set_aside_stands_on_the_page_of_its_mailbox() -> None:
+    row, client = imap(), browser(superuser())
+    for uid in range(7):
+        Delivery.objects.create(mailbox=row, source="s", uid=str(uid), state="unfetchable", last_error="no such mail")
+    page = text_of(client.get(page_of(row)))
+    assert "6 (no such mail); 5 (no such mail)" in page
+    assert "and more" in page
+
+
+def test_a_pop3_mailbox_is_made_and_offers_no_flags() -> None:
+    client = browser(superuser())
+    values = form_values(client.get(LIST + "add/"), FORM)
+    filled = {"name": "Old", "slug": "old", "host": "pop.example.com", "username": "me", "new_secret": SECRET}
+    wanted = values | filled | {"protocol": "pop3", "security": "starttls"}
+    answer = client.post(LIST + "add/", wanted | {"after_read": "seen"})
+    assert "can leave mail or delete it" in str(answer.context["adminform"].form.errors["after_read"])
+    assert client.post(LIST + "add/", wanted | {"after_read": "delete"}).status_code == 302
+    assert "me at pop.example.com" in text_of(client.get(LIST))
 
 
 def test_a_built_in_mailbox_shows_no_source_and_is_not_archived() -> None:
