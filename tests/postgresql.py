@@ -158,3 +158,8 @@ def _binaries() -> list[Path]:
         found.append(Path(wheel.origin).parent / "pginstall" / "bin")
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return [folder for folder in found if (folder / "initdb").exists()]
+
+
+def programs_on_path() -> str:
+    """A PATH on which PostgreSQL's programs are of the version of the server that the tests start."""
+    return os.pathsep.join([*map(str, _binaries()[:1]), os.environ.get("PATH", "")])

@@ -39,6 +39,17 @@ def take(day: date, how_many: int) -> list[str]:
     return [format_number(day, last - how_many + 1 + index) for index in range(how_many)]
 
 
+def raise_to(day: str, number: int) -> None:
+    """The counter of that day (``20260131``) is at least at ``number``. For repairs: it never goes back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tticket_ticket_numbers (day, last) VALUES (%s, %s) ON CONFLICT (day) DO UPDATE SET last = "
+            "CASE WHEN excluded.last > tticket_ticket_numbers.last THEN excluded.last "
+            "ELSE tticket_ticket_numbers.last END",
+            [connection.ops.adapt_datefield_value(datetime.strptime(day, "%Y%m%d").date()), number],
+        )
+
+
 def preview(moment: datetime) -> str:
     """The number that a ticket opened now would get. Touches no counter; a dry run shows it."""
     day = day_of(moment)
