@@ -7,7 +7,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from emailflow.inbound.pull import PullReport, pull
+from emailflow.inbound.pull import pull
+from emailflow.inbound.pull_report import PullReport
 from emailflow.models import Mailbox, Protocol
 
 

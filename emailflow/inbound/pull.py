@@ -8,7 +8,6 @@ and whatever is not final in the ledger is offered again by the next look.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from django.utils import timezone
 
 from emailflow.inbound.deliveries import Ledger, open_ledger
 from emailflow.inbound.lease import Lease, LeaseLost, claim
+from emailflow.inbound.pull_report import PullReport, sentence
 from emailflow.inbound.receive import Incoming, receive_many
 from emailflow.inbound.spool import spool_file
 from emailflow.models import Delivery, DeliveryState, Mailbox
@@ -38,51 +38,6 @@ OWN_PAUSE = timedelta(seconds=5)
 LONGEST_OWN_PAUSE = timedelta(minutes=5)
 # A mail that makes the server drop the connection costs one reconnect; a bad line must not cost fifty.
 RECONNECTS = 3
-
-
-@dataclass
-class PullReport:
-    """What one look found, in numbers and in sentences for staff."""
-
-    mailbox: str
-    new: int = 0
-    known: int = 0
-    gone: int = 0
-    waiting: int = 0
-    set_aside: int = 0
-    skipped: int = 0
-    busy: bool = False
-    error: str = ""
-    own_trouble: bool = False
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        return not self.error
-
-    @property
-    def sentences(self) -> list[str]:
-        if self.busy:
-            return ["Somebody else is reading this mailbox right now."]
-        found = [self._stored()] if self.new or self.known or not self.error else []
-        for number, words in (
-            (self.skipped, "left alone: it was there before the mailbox was connected"),
-            (self.gone, "removed by somebody before it could be read"),
-            (self.waiting, "not fetched yet, and tried again later"),
-            (self.set_aside, "set aside after five tries: the server does not give it"),
-        ):
-            if number:
-                found.append(f"{_mails(number)} {words}.")
-        return found + [_sentence(text) for text in (*self.notes, self.error) if text]
-
-    def _stored(self) -> str:
-        if not self.new and not self.known:
-            return "No new mail."
-        text = f"{_mails(self.new, 'new ')} stored"
-        return f"{text}, {self.known} {'was' if self.known == 1 else 'were'} here before." if self.known else f"{text}."
-
-    def __str__(self) -> str:
-        return " ".join(self.sentences)
 
 
 def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> PullReport:
@@ -150,7 +105,7 @@ def fetch_again(
 def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
     """Give the mailbox back; after trouble the next look waits twice as long as the last."""
     now = timezone.now()
-    trouble = report.error or " ".join(_sentence(note) for note in report.notes)
+    trouble = report.error or " ".join(sentence(note) for note in report.notes)
     fields: dict[str, Any] = {"last_error": trouble}
     if trouble:
         fields["last_error_at"] = now
@@ -403,14 +358,6 @@ def _batches(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
         size += offer.size
     if batch:
         yield batch
-
-
-def _mails(number: int, kind: str = "") -> str:
-    return f"{number} {kind}mail{'' if number == 1 else 's'}"
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _first_line(error: Exception) -> str:

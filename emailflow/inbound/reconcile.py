@@ -16,7 +16,8 @@ from django.db import Error as AnyDatabaseError
 from emailflow.inbound.deliveries import open_ledger
 from emailflow.inbound.lease import Lease, LeaseLost, claim
 from emailflow.inbound.parsing.headers import message_id, split_message
-from emailflow.inbound.pull import PullReport, fetch_again
+from emailflow.inbound.pull import fetch_again
+from emailflow.inbound.pull_report import PullReport
 from emailflow.models import Delivery, DeliveryState, Mailbox, MailboxCursor, Message, StartPolicy
 from emailflow.sources.base import Offer, Position, Source, SourceError
 from emailflow.sources.choose import source_hash, source_of

@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from emailflow.fields import seal
-from emailflow.inbound.pull import PullReport, pull
+from emailflow.inbound.pull import pull
+from emailflow.inbound.pull_report import PullReport
 from emailflow.models import AfterRead, Delivery, Mailbox, MailboxCursor, Protocol, Security, StartPolicy
 from emailflow.sources.base import Source, SourceError
 from emailflow.sources.choose import source_hash, source_of

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from emailflow.inbound.due import due, pullable
 from emailflow.inbound.pipeline import process_due
-from emailflow.inbound.pull import PullReport, pull
+from emailflow.inbound.pull import pull
+from emailflow.inbound.pull_report import PullReport
 from emailflow.models import Mailbox
 
 

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from emailflow import tasks
 from emailflow.inbound.due import due
 from emailflow.inbound.lease import LeaseLost, claim
-from emailflow.inbound.pull import PullReport, pull
+from emailflow.inbound.pull import pull
+from emailflow.inbound.pull_report import PullReport
 from emailflow.models import Delivery, Mailbox, Message
 from tests.mailboxes import commits_fail, drop, mail, maildir_mailbox
 

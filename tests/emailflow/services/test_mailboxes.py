@@ -26,6 +26,12 @@ def save(mailbox: Mailbox, secret: str | None = "word") -> Mailbox:
     return save_mailbox(actor=ACTOR, mailbox=mailbox, secret=secret)
 
 
+def test_a_password_with_a_line_break_would_be_a_command_and_is_refused() -> None:
+    with pytest.raises(ServiceError) as caught:
+        save(imap(protocol="pop3"), secret="word\r\nDELE 1")
+    assert caught.value.field == "secret"
+
+
 @pytest.mark.parametrize(
     ("field", "changes"),
     [
@@ -46,6 +52,11 @@ def save(mailbox: Mailbox, secret: str | None = "word") -> Mailbox:
         ("interval", {"interval": 1}),
         ("addresses", {"addresses": ["not an address"]}),
         ("from_address", {"from_address": "nobody"}),
+        ("after_read", {"protocol": "pop3", "after_read": "seen"}),
+        ("after_read", {"protocol": "pop3", "after_read": "move", "move_to": "Done"}),
+        ("after_read", {"after_read": "delete"}),
+        ("security", {"protocol": "pop3", "security": "plain"}),
+        ("username", {"protocol": "pop3", "username": "a\r\nDELE 1"}),
         ("path", {"protocol": "maildir", "path": ""}),
         ("path", {"protocol": "maildir", "path": "relative/drop"}),
         ("path", {"protocol": "maildir", "path": "/tmp/../etc/mail"}),
