@@ -19,3 +19,13 @@ forwarded_allow_ips = ",".join(["127.0.0.1", "::1", *settings.TRUSTED_PROXIES])
 # It would be a socket in the home folder that several installations share.
 control_socket_disable = True
 loglevel = settings.LOG_LEVEL.lower()
+if settings.LOG_FORMAT == "json":
+    # Its own lines in the same form as ours; it logs no requests.
+    logconfig_dict = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": settings.LOGGING["formatters"],
+        "handlers": settings.LOGGING["handlers"],
+        "root": settings.LOGGING["root"],
+        "loggers": {"gunicorn.error": {"level": settings.LOG_LEVEL, "handlers": ["console"], "propagate": False}},
+    }

@@ -121,6 +121,13 @@ class Env:
             )
         return raw
 
+    def token(self, name: str) -> str:
+        """A secret that others show to be let in; '' when not set."""
+        raw = self._raw(name)
+        if raw and not re.fullmatch(r"[!-~]{16,}", raw):
+            raise WrongSetting(f"{name}: use at least 16 letters, digits and signs without spaces")
+        return raw
+
     def fernet_keys(self, name: str) -> list[str]:
         """Keys for encrypted fields, the first one encrypts; an empty list when not set."""
         keys = self.words(name, [])

@@ -1,21 +1,26 @@
-"""``/healthz``: does the site answer, and does it reach its database? For load balancers and monitoring.
+"""``/healthz``: does the site answer, and does it reach its database? ``/readyz``: is mail being worked on, too?
 
-Open to everybody, so it tells nothing about tickets, settings or the network.
+For load balancers and monitoring. Open to everybody, so they tell nothing about tickets, settings or the network.
 """
 
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from emailflow.measures import oldest_due
 from hub.heartbeat import last_beat
+from hub.schedules import heartbeat_is_scheduled
 
 # The worker beats each minute; a restart and a long task fit in between.
 STALE_SECONDS = 240
+# The watcher takes mail within a second, the sweep each minute: this late, nobody takes it.
+LATE_SECONDS = 300
 
 
 @never_cache
@@ -27,6 +32,29 @@ def healthz(request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         return JsonResponse({"status": "error", "detail": "The database does not answer."}, status=503)
     return JsonResponse({"status": "ok", "database": "ok", **_worker(beat_at)})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when database, worker and queue are well; 503 with what is not, in words."""
+    try:
+        beat_at, scheduled = last_beat(), heartbeat_is_scheduled()
+        # With tickets switched off, mail waits because somebody wants it to.
+        waiting = int(oldest_due()) if settings.TICKET_ENABLED else 0
+    except DatabaseError:
+        return JsonResponse({"status": "error", "problems": ["The database does not answer."]}, status=503)
+    worker = _worker(beat_at)
+    problems = []
+    if scheduled and worker["worker"] != "ok":
+        age = worker["heartbeat_age_seconds"]
+        problems.append(f"The worker has been silent for {age} s." if age is not None else "The worker has not begun.")
+    if waiting > LATE_SECONDS:
+        problems.append(f"Mail has been waiting for {waiting} s.")
+    state = {"status": "error" if problems else "ok", "problems": problems}
+    return JsonResponse(
+        {**state, "database": "ok", **worker, "oldest_due_seconds": waiting}, status=503 if problems else 200
+    )
 
 
 def _worker(beat_at: datetime | None) -> dict[str, Any]:

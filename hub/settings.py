@@ -125,7 +125,7 @@ _HTTPS = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SECURE_SSL_REDIRECT = _HTTPS
 # Monitoring asks the web process itself, behind the proxy that speaks https.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31536000 if _HTTPS else 0
 # Whether every other host below this domain speaks https is not for Hub to promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -239,11 +239,14 @@ OUTGOING_MAIL = env.choice("OUTGOING_MAIL", "send", ["send", "hold"])
 MAIL_MAX_BYTES = env.integer("MAIL_MAX_BYTES", 50 * 1024 * 1024, minimum=1024)
 MAIL_RAW_RETENTION_DAYS = env.integer("MAIL_RAW_RETENTION_DAYS", 90, minimum=0)
 
+METRICS_TOKEN = env.token("METRICS_TOKEN")
+
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOG_FORMAT = env.choice("LOG_FORMAT", "line", ["line", "json"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "hub.logs.LineFormatter"}, "json": {"()": "hub.logs.JsonFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

@@ -174,7 +174,8 @@ def say(text: str) -> None:
 def _pass_on(name: str, lines: IO[str]) -> None:
     with lines:
         for line in lines:
-            print(f"{name:<7} | {line.rstrip()}", flush=True)
+            # With LOG_FORMAT=json a line is an object that must stay one.
+            print(line.rstrip() if line.startswith('{"') else f"{name:<7} | {line.rstrip()}", flush=True)
 
 
 def _how(code: int) -> str:

@@ -153,9 +153,9 @@ def _run_one(planned: PlannedWorkflow, context: ApplyContext, filing: Filing, *,
         (context.ticket, context.ignored, placing.opened, placing.linked, placing.filed_on) = before
         known = isinstance(error, StepError | ServiceError)
         ran.error, ran.results = str(error) if known else f"{type(error).__name__}: {error}", []
-        logger.warning(
-            "mail %s: rule %r failed: %s", context.facts.message_pk, planned.name, ran.error, exc_info=not known
-        )
+        pk = context.facts.message_pk
+        words = "mail %s: rule %r failed: %s"
+        logger.warning(words, pk, planned.name, ran.error, exc_info=not known, extra={"mail": pk})
     ran.seconds = time.monotonic() - started
     return ran
 

@@ -64,11 +64,11 @@ def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> P
     except SourceError as error:
         report.error = error.message
     except AnyDatabaseError as error:
-        logger.exception("mailbox %s: the database refused", mailbox.slug)
+        logger.exception("mailbox %s: the database refused", mailbox.slug, extra={"mailbox": mailbox.slug})
         report.error = f"The database does not take the mail: {_first_line(error)}"
         report.own_trouble = True
     except OSError as error:
-        logger.exception("mailbox %s: the disk refused", mailbox.slug)
+        logger.exception("mailbox %s: the disk refused", mailbox.slug, extra={"mailbox": mailbox.slug})
         report.error = f"The mail cannot be written to disk: {error.strerror or error}"
         report.own_trouble = True
     finally:
@@ -117,7 +117,7 @@ def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
         }
     else:
         fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + _pause(mailbox, report)}
-        logger.warning("mailbox %s: %s", mailbox.slug, report.error)
+        logger.warning("mailbox %s: %s", mailbox.slug, report.error, extra={"mailbox": mailbox.slug})
     try:
         if lease is not None:
             lease.finish(**fields)
@@ -125,7 +125,9 @@ def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
             Mailbox.objects.filter(pk=mailbox.pk).update(**fields)
     except AnyDatabaseError:
         # The lease runs out by itself; nothing else depends on this row.
-        logger.exception("mailbox %s: the result of the look could not be written", mailbox.slug)
+        logger.exception(
+            "mailbox %s: the result of the look could not be written", mailbox.slug, extra={"mailbox": mailbox.slug}
+        )
         close_old_connections()
 
 
@@ -285,7 +287,12 @@ class _Look:
         except DatabaseError as error:
             # Not the connection: one of the mails. The others must not wait for it.
             if len(offers) == 1:
-                logger.exception("mailbox %s, mail %s: not stored", self.mailbox.slug, offers[0].uid)
+                logger.exception(
+                    "mailbox %s, mail %s: not stored",
+                    self.mailbox.slug,
+                    offers[0].uid,
+                    extra={"mailbox": self.mailbox.slug},
+                )
                 reason = f"A mail could not be stored: {_first_line(error)}"
                 self.ledger.not_stored(rows[offers[0].uid], reason)
                 self._put_off(offers[0].uid)

@@ -59,5 +59,5 @@ def read_again(message: Message) -> ParsedMail | None:
     try:
         return read_mail(message)
     except BlobMissing:
-        logger.warning("mail %s: its raw form is missing in the store", message.pk)
+        logger.warning("mail %s: its raw form is missing in the store", message.pk, extra={"mail": message.pk})
         return None

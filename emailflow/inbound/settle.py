@@ -6,13 +6,14 @@ lost: whatever happens here, its row says so.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from emailflow.inbound.apply import GroupBroken, Workflows, apply_works
+from emailflow.inbound.apply import Filed, GroupBroken, Workflows, apply_works
 from emailflow.inbound.claim import MAX_ATTEMPTS, Claim
 from emailflow.inbound.house import House
 from emailflow.inbound.thread import in_order
@@ -52,6 +53,7 @@ class _Settling:
 
     def _take(self, messages: Sequence[Message]) -> None:
         """Prepare, let those wait that must, apply the others. A failure is bisected down to one mail."""
+        began = time.monotonic()
         try:
             works = self.prepare(messages, self.house)
             self._store_files(works)
@@ -59,22 +61,22 @@ class _Settling:
             self._wait(waiting)
             ready = [work for work in works if work.wait_for is None]
             if ready:
-                self._apply(ready)
+                _tell(self._apply(ready), time.monotonic() - began)
         except Exception as error:  # noqa: BLE001  sorted in _halve and _report; recorded on the row
             self._halve(messages, error)
 
-    def _apply(self, works: Sequence[Work]) -> None:
+    def _apply(self, works: Sequence[Work]) -> list[Filed]:
         """A deadlock, a lock timeout, or another worker with the same mail: again at once, at no cost."""
-        for attempt in range(1, TRIES_AT_ONCE + 1):
+        attempt = 1
+        while True:
             try:
-                apply_works(works, house=self.house, workflows=self.workflows, token=self.token)
+                return apply_works(works, house=self.house, workflows=self.workflows, token=self.token)
             except (OperationalError, IntegrityError) as error:
                 if attempt == TRIES_AT_ONCE:
                     raise
+                attempt += 1
                 logger.info("%s mails: again after %s", len(works), _first_line(error))
                 works = self.prepare([work.message for work in works], self.house)
-            else:
-                return
 
     def _halve(self, messages: Sequence[Message], error: Exception) -> None:
         rest = self._still_ours(messages, error)
@@ -102,20 +104,21 @@ class _Settling:
 
     def _report(self, message: Message, error: Exception) -> None:
         if isinstance(error, LeaseLost):
-            logger.warning("mail %s: another worker has it by now", message.pk)
+            logger.warning("mail %s: another worker has it by now", message.pk, extra={"mail": message.pk})
         elif isinstance(error, OperationalError | InterfaceError | OSError):
             self._later(message, error)
         elif isinstance(error, StepError | ServiceError | GroupBroken) or message.attempts >= MAX_ATTEMPTS:
-            logger.error("mail %s: failed: %s", message.pk, _first_line(error))
+            logger.error("mail %s: failed: %s", message.pk, _first_line(error), extra={"mail": message.pk})
             self._fail(message, _first_line(error))
         else:
-            logger.exception("mail %s: attempt %s failed", message.pk, message.attempts, exc_info=error)
+            about = {"mail": message.pk}
+            logger.error("mail %s: attempt %s failed", message.pk, message.attempts, exc_info=error, extra=about)
             pause = timedelta(seconds=10 * 2**message.attempts)
             self._set(message, state=State.WAITING, error=_first_line(error), pause=pause)
 
     def _later(self, message: Message, error: Exception) -> None:
         """Temporary: the attempt is given back. After 24 h the admin's front page names it."""
-        logger.warning("mail %s: waits, since %s", message.pk, _first_line(error))
+        logger.warning("mail %s: waits, since %s", message.pk, _first_line(error), extra={"mail": message.pk})
         self._set(message, state=State.WAITING, error=_first_line(error), pause=TROUBLE, give_back=True)
 
     def _wait(self, works: Sequence[Work]) -> None:
@@ -155,7 +158,8 @@ class _Settling:
                 write_back({message.pk: row}, token=self.token)
         except (DatabaseError, LeaseLost) as trouble_now:
             # Its lease runs out, and the row is claimed again.
-            logger.error("mail %s: could not be put back: %s", message.pk, _first_line(trouble_now))
+            words = _first_line(trouble_now)
+            logger.error("mail %s: could not be put back: %s", message.pk, words, extra={"mail": message.pk})
 
     @staticmethod
     def _store_files(works: Sequence[Work]) -> None:
@@ -163,6 +167,31 @@ class _Settling:
         for work in works:
             if work.wait_for is None and work.duplicate_of is None:
                 blobs.put_many(file.content for file in work.mail.attachments if not file.in_store)
+
+
+def _tell(filed: Sequence[Filed], seconds: float) -> None:
+    """One line a mail that was filed: what became of it, and how long that took, for the group and since it came."""
+    now = timezone.now()
+    for one in filed:
+        message, ticket = one.work.message, one.work.ticket
+        number = ticket.ticket_number if ticket else ""
+        waited = max(0.0, (now - message.stored_at).total_seconds())
+        logger.info(
+            "mail %s: %s in %.3f s%s, %.1f s after it was stored",
+            message.pk,
+            " ".join(filter(None, [str(message.outcome or message.state), number])),
+            seconds,
+            f" with {len(filed) - 1} others" if len(filed) > 1 else "",
+            waited,
+            extra={
+                "mail": message.pk,
+                "ticket": number or None,
+                "outcome": str(message.outcome or message.state),
+                "seconds": round(seconds, 3),
+                "waited": round(waited, 1),
+                "group": len(filed),
+            },
+        )
 
 
 def _first_line(error: Exception) -> str:
