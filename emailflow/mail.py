@@ -119,6 +119,8 @@ class ParsedMail:
     senders: tuple[Address, ...] = ()  # every address of every From header; more than one is never believed
     has_html: bool = False  # the mail brought HTML, even if it could not be shown
     report_type: str = ""  # of a multipart/report (RFC 6522)
+    notes: tuple[str, ...] = ()  # what staff should know beside the text: an invitation, why there is no text
+    forwarded_from: Address | None = None  # who wrote first; only ever a hint
 
     def header(self, name: str) -> str:
         """The first header of that name, decoded, or ''."""

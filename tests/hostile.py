@@ -7,6 +7,8 @@ import base64
 import random
 from collections.abc import Callable
 
+from tests.emailflow.inbound.containers import tnef, tnef_file, tnef_object
+
 HOSTILE: dict[str, Callable[[], bytes]] = {}
 
 _HEAD = (
@@ -319,32 +321,22 @@ def charset_of_pluses() -> bytes:
     return _plain("charset_of_pluses", b"+AAA-" * 700_000, b"Content-Type: text/plain; charset=utf-7")
 
 
-def _tnef(objects: bytes) -> bytes:
-    return b"\x78\x9f\x3e\x22\x01\x00" + objects
-
-
-def _tnef_object(level: int, name: int, kind: int, data: bytes) -> bytes:
-    head = bytes([level]) + name.to_bytes(2, "little") + kind.to_bytes(2, "little") + len(data).to_bytes(4, "little")
-    return head + data + (sum(data) & 0xFFFF).to_bytes(2, "little")
-
-
 @_hostile
 def winmail_of_a_million_objects() -> bytes:
-    content = _tnef(_tnef_object(1, 0x8005, 0x0006, b"") * 900_000)
+    content = tnef(tnef_object(1, 0x8005, b"") * 900_000)
     return _mixed("winmail_of_a_million_objects", _file(content, b"application/ms-tnef", b"winmail.dat"))
 
 
 @_hostile
 def winmail_of_endless_values() -> bytes:
     properties = (1).to_bytes(4, "little") + b"\x02\x10\x01\x00" + b"\xff\xff\xff\x7f"
-    content = _tnef(_tnef_object(1, 0x9003, 0x0006, properties))
+    content = tnef(tnef_object(1, 0x9003, properties))
     return _mixed("winmail_of_endless_values", _file(content, b"application/ms-tnef", b"winmail.dat"))
 
 
 @_hostile
 def winmail_of_47_mb() -> bytes:
-    inside = _tnef_object(2, 0x9002, 6, b"\0" * 14) + _tnef_object(2, 0x8010, 1, b"a.bin\0")
-    content = _tnef(inside + _tnef_object(2, 0x800F, 6, random.Random(5).randbytes(33 * _MB)))
+    content = tnef(tnef_file(b"a.bin", random.Random(5).randbytes(33 * _MB)))
     return _mixed("winmail_of_47_mb", _file(content, b"application/ms-tnef", b"winmail.dat"))
 
 

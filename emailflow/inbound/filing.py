@@ -249,6 +249,8 @@ class Filing:
         }
         if placing.follow_up_of:
             fields["follow_up_of"] = placing.follow_up_of
+        if mail.forwarded_from is not None:
+            fields["forwarded_from"] = str(mail.forwarded_from)
         contact = self.people.contact(requester, self.unit)
         context.ticket = tickets.open_ticket(
             actor=context.actor,
@@ -259,7 +261,7 @@ class Filing:
             reply_text=mail.reply_text,
             body_html=mail.html,
             sender_verdict=work.verdict,
-            remarks=[*mail.defects, *placing.remarks],
+            remarks=[*mail.notes, *mail.defects, *placing.remarks],
             priority=priority or wishes.priority or facts.priority,
             category=facts.label,
             customer=self._customer(customer_id),
@@ -324,7 +326,7 @@ class Filing:
         mail, gate = work.mail, placing.gate
         note = work.kind in (Kind.BOUNCE, Kind.COMPLAINT, Kind.AUTO_REPLY)
         stranger = gate is not None and gate.standing is Standing.STRANGER
-        remarks = [*mail.defects, *placing.remarks]
+        remarks = [*mail.notes, *mail.defects, *placing.remarks]
         if stranger and gate is not None:
             remarks.insert(0, f"Not verified: {gate.reason}.")
         reports = work.kind in (Kind.BOUNCE, Kind.COMPLAINT)  # written by a mail server, not by a person

@@ -13,6 +13,8 @@ import mailparser
 
 from emailflow.inbound.parsing.bounce import read_bounce
 from emailflow.inbound.parsing.charset import clean
+from emailflow.inbound.parsing.empty import why_empty
+from emailflow.inbound.parsing.forwarded import original_sender
 from emailflow.inbound.parsing.headers import (
     Buffer,
     HeaderBlock,
@@ -24,9 +26,12 @@ from emailflow.inbound.parsing.headers import (
     parse_date,
     split_message,
 )
+from emailflow.inbound.parsing.invite import sentences
 from emailflow.inbound.parsing.keep import Keep
-from emailflow.inbound.parsing.mime import Segment, walk
+from emailflow.inbound.parsing.mime import walk
+from emailflow.inbound.parsing.parts import Segment, Walked
 from emailflow.inbound.parsing.render import Rendered, render
+from emailflow.inbound.parsing.sealed import open_armour, pgp_remark
 from emailflow.mail import Address, Header, ParsedMail
 
 MAX_ADDRESSES = 1_000
@@ -34,7 +39,6 @@ MAX_ADDRESS_VALUE = 64_000
 MAX_SUBJECT = 1_000
 MAX_TEXT = 2_000_000
 _LOOSE_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]\\]{1,200}@[^\s<>,;:\"()\\@]{1,200}")
-_SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted")
 _ADDRESS_FIELDS = ("From", "Reply-To", "To", "Cc")
 
 
@@ -63,15 +67,15 @@ def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
     senders = addresses["From"] or tuple(_read_block({"From": block.first("Sender")})["From"])
     _note_headers(block, senders, defects)
     subject = _subject(block, defects)
-    rendered = _render(walked.segments)
-    sealed = next((a.name for a in walked.attachments if a.declared_type in _SEALED), "")
-    if sealed and not rendered.text.strip():
-        defects.append(f"The mail is encrypted, or signed as a whole; what it says is in the file {sealed}.")
+    open_armour(walked)
+    rendered = _render(_readable(walked))
     references, many = message_ids(block.all("References"))
     if many:
         defects.append("The References header names more than 100 mails; only the nearest were kept.")
     sender = senders[0] if senders else Address("")
     bounce, bounce_defect = read_bounce(source, block, walked, sender.address, rendered.text)
+    is_report = bounce is not None or bool(walked.report_type)
+    forwarded = None if is_report else original_sender(subject, rendered.text, walked.messages, sender, _one_address)
     return ParsedMail(
         message_id=message_id(block.first("Message-ID")),
         subject=subject,
@@ -93,9 +97,35 @@ def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
         bounce=bounce,
         is_complaint=bool(walked.feedback) or walked.report_type == "feedback-report",
         report_type=one_line(walked.report_type)[:100],
+        notes=tuple(_notes(walked, rendered, forwarded, is_report=is_report)),
+        forwarded_from=forwarded,
         size=len(raw),
         defects=tuple(dict.fromkeys(filter(None, [*defects, *rendered.defects, bounce_defect]))),
     )
+
+
+def _readable(walked: Walked) -> list[Segment]:
+    """What is shown: the text of a winmail.dat only where the mail has no other."""
+    if walked.spare and not any(segment.plain.strip() or segment.html.strip() for segment in walked.segments):
+        return walked.spare[:1]
+    return walked.segments
+
+
+def _notes(walked: Walked, rendered: Rendered, forwarded: Address | None, *, is_report: bool) -> list[str]:
+    """What staff should know that is not in the text."""
+    sealed = [*walked.notes, *filter(None, [pgp_remark(walked.attachments)])]
+    notes = [*sealed, *sentences(walked.calendars)]
+    if forwarded is not None:
+        notes.append(f"Forwarded: originally from {forwarded}.")
+    if not rendered.text.strip() and not is_report:
+        has_html = any(segment.html.strip() for segment in walked.segments)
+        notes += filter(None, [why_empty(walked.attachments, has_html=has_html, told=bool(sealed))])
+    return notes
+
+
+def _one_address(value: str) -> Address | None:
+    found = _read_block({"From": value[:2_000]})["From"] if value else []
+    return found[0] if found else None
 
 
 def _usual_line_ends(raw: Buffer) -> Iterator[bytes]:

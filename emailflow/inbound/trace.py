@@ -35,7 +35,7 @@ def trace_of(work: Work, *, placing: "Placing", results: list[dict[str, Any]]) -
             "priority_reason": work.priority_reason,
             "duplicate_of": work.duplicate_of.pk if work.duplicate_of else None,
             "defects": list(work.mail.defects),
-            "remarks": [*joining, *placing.remarks, *filter(None, [placing.held])],
+            "remarks": [*joining, *work.mail.notes, *placing.remarks, *filter(None, [placing.held])],
             "settings": _switched_off(),
         },
         signals=signals,

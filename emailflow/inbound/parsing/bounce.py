@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from flufl.bounce import all_failures
 
 from emailflow.inbound.parsing.headers import Buffer, HeaderBlock, decode_words, message_id, one_line, split_message
-from emailflow.inbound.parsing.mime import Walked
+from emailflow.inbound.parsing.parts import Walked
 from emailflow.mail import Bounce
 
 _MAX_SCANNED = 200_000

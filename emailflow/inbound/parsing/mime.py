@@ -6,22 +6,14 @@ its neighbours, and with limits in place of exceptions. Used by ``parse`` only.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from emailflow.inbound.parsing.headers import (
-    Buffer,
-    HeaderBlock,
-    decode_words,
-    one_line,
-    split_message,
-    without_mbox_line,
-)
-from emailflow.inbound.parsing.keep import Keep, keep_content
-from emailflow.inbound.parsing.names import declared_name, made_up_name, name_of_location, name_of_message, safe_name
-from emailflow.inbound.parsing.params import Structured, parse_structured
-from emailflow.inbound.parsing.sniff import sniff
+from emailflow.inbound.parsing import sealed
+from emailflow.inbound.parsing.files import attach, has_name, name_of
+from emailflow.inbound.parsing.headers import Buffer, HeaderBlock, split_message
+from emailflow.inbound.parsing.keep import Keep
+from emailflow.inbound.parsing.params import parse_structured
+from emailflow.inbound.parsing.parts import Part, Segment, Walked
 from emailflow.inbound.parsing.transfer import decode_payload, read_text
-from emailflow.mail import MailAttachment
 
 MAX_DEPTH = 100
 MAX_PARTS = 1_000
@@ -32,6 +24,8 @@ MAX_HEADER_BYTES = 8_000_000  # of all parts
 MAX_REPORT = 1_000_000
 MAX_TEXT_BYTES = 8_000_000  # of all texts of a mail, still encoded
 MAX_PART_TEXT = 4_000_000
+MAX_SIGNED = 16_000_000  # larger ones stay a file
+MAX_OPENED = 3
 _TAILS = bytes(range(0x80, 0xC0))  # the bytes of a letter in UTF-8 behind its first
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 # Some servers give their human words this type too; those are text.
@@ -39,64 +33,6 @@ _STATUS_FIELD = re.compile(rb"^(?:reporting-mta|final-recipient|original-recipie
 _ORIGINAL_HEADERS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
 _NOT_ENCODED = frozenset({"", "7bit", "8bit", "binary"})
 _REST_OF_MARK = re.compile(rb"[ \t]*(?:\r\n?|\n|\Z)")
-_MESSAGES = ("message/rfc822", "message/global", "message/news")
-
-
-@dataclass(slots=True)
-class Part:
-    """One node: its headers read, its body still encoded and not cut out of the mail."""
-
-    block: HeaderBlock
-    source: Buffer
-    start: int
-    end: int
-    content_type: Structured
-    disposition: Structured
-    parent: str = ""  # the type of the multipart around it, '' for the mail itself
-    is_root: bool = False  # of a multipart/related
-
-    @property
-    def kind(self) -> str:
-        return self.content_type.value
-
-    @property
-    def encoding(self) -> str:
-        return self.block.first("Content-Transfer-Encoding")
-
-    @property
-    def content_id(self) -> str:
-        return one_line(self.block.first("Content-ID")).strip("<> ")[:250]
-
-
-@dataclass(slots=True)
-class Segment:
-    """One stretch of the readable mail, in the forms that it came in."""
-
-    plain: str = ""
-    html: str = ""
-    other: str = ""  # text of a kind that is shown only where there is nothing better
-
-
-@dataclass(slots=True)
-class Walked:
-    """What the walk found."""
-
-    segments: list[Segment] = field(default_factory=list)
-    attachments: list[MailAttachment] = field(default_factory=list)
-    delivery_status: list[bytes] = field(default_factory=list)
-    feedback: list[bytes] = field(default_factory=list)
-    originals: list[HeaderBlock] = field(default_factory=list)  # headers of the mails inside
-    report_type: str = ""
-    defects: list[str] = field(default_factory=list)
-    parts: int = 0
-    searched: int = 0
-    text_bytes: int = 0
-    header_bytes: int = 0
-    keep: Keep | None = None  # where big files go
-
-    def note(self, defect: str) -> None:
-        if defect and defect not in self.defects:
-            self.defects.append(defect)
 
 
 def walk(block: HeaderBlock, source: Buffer, start: int, keep: Keep | None = None) -> Walked:
@@ -131,7 +67,26 @@ def _visit(part: Part, depth: int, walked: Walked) -> list[Segment]:
             return _combine(part, children, depth, walked)
         part.content_type.value = "text/plain"
         walked.note("The mail says that it has several parts, but the marks between them are missing.")
+    if sealed.is_pkcs7(part.kind, name_of(part)):
+        return _open_signed(part, depth, walked)
     return _leaf(part, walked)
+
+
+def _open_signed(part: Part, depth: int, walked: Walked) -> list[Segment]:
+    """RFC 8551 section 3.5.2: a mail inside its signature is read like any other; the signature stays a file."""
+    attach(part, walked)
+    name = walked.attachments[-1].name
+    content, _ = decode_payload(part.source[part.start : min(part.end, part.start + MAX_SIGNED)], part.encoding)
+    whole = part.end - part.start <= MAX_SIGNED and walked.opened < MAX_OPENED
+    inside = sealed.signed_content(content) if whole else None
+    if inside is None:
+        walked.remark(sealed.describe(content, name, whole=whole))
+        return []
+    if not walked.opened:
+        walked.remark(f"The mail is signed (S/MIME); the signature, not checked, is in the file {name}.")
+    walked.opened += 1
+    block, start = split_message(inside)
+    return _visit(_part(block, inside, start, len(inside), parent="", default="text/plain"), depth + 1, walked)
 
 
 def _combine(part: Part, children: Iterator[Part], depth: int, walked: Walked) -> list[Segment]:
@@ -275,7 +230,7 @@ def _leaf(part: Part, walked: Walked) -> list[Segment]:
         if part.kind != "text/plain" and part.parent == "multipart/alternative":
             return [Segment(other=text)]
         return [Segment(plain=text)]
-    _attach(part, walked)
+    attach(part, walked)
     return []
 
 
@@ -311,51 +266,9 @@ def _is_text(part: Part) -> bool:
         return False
     if part.kind not in ("text/plain", "text/html"):
         # RFC 2046 section 4.1.4: an unknown subtype of text is shown as plain text.
-        return part.parent != "multipart/related" and not _has_name(part)
+        return part.parent != "multipart/related" and not has_name(part)
     if not part.parent or part.parent == "multipart/alternative":
         return True
     if part.parent == "multipart/related":
         return part.is_root
-    return not _has_name(part)
-
-
-def _has_name(part: Part) -> bool:
-    return bool(declared_name(part.disposition, part.content_type, decode_words).strip())
-
-
-def _attach(part: Part, walked: Walked) -> None:
-    declared = part.kind
-    is_message = declared in _MESSAGES
-    content = keep_content(
-        part.source,
-        part.start,
-        part.end,
-        part.encoding,
-        walked.keep,
-        walked.note,
-        without_mbox_line if is_message else None,
-    )
-    name = safe_name(declared_name(part.disposition, part.content_type, decode_words))
-    name = name or name_of_location(decode_words(part.block.first("Content-Location")))
-    mime_type = "message/rfc822" if is_message else sniff(content.head, declared, name)
-    if is_message:
-        block, _ = split_message(content.head, outer=True)
-        walked.originals.append(block)
-        name = name or name_of_message(decode_words(block.first("Subject")))
-    content_id = part.content_id
-    walked.attachments.append(
-        MailAttachment(
-            name=name or made_up_name(mime_type, len(walked.attachments) + 1),
-            content=content.content,
-            sha256=content.sha256,
-            mime_type=mime_type,
-            declared_type=declared[:200],
-            inline=bool(content_id)
-            and (
-                part.disposition.value == "inline"
-                or (part.parent == "multipart/related" and part.disposition.value != "attachment")
-            ),
-            content_id=content_id,
-            stored_size=content.stored_size,
-        )
-    )
+    return not has_name(part)

@@ -45,7 +45,6 @@ _DELIMITER = re.compile(
     r"(?:please )?(?:type|write|reply|skriv|svar)\b.* (?:above|over) (?:this|denne) (?:line|linje)\b.*",
     re.IGNORECASE,
 )
-_PERHAPS_DELIMITER = re.compile(r"\b(?:above|over) (?:this|denne) (?:line|linje)", re.IGNORECASE)
 _MAX_DELIMITER = 120
 _QUOTE_LINE = re.compile(r"^[ \t]*>")
 _TAG = re.compile(r"<[^<>]*>")
@@ -98,7 +97,8 @@ def render(*, html: str, text: str, want_text: bool) -> Rendered:
 
 def above_delimiter(text: str) -> str:
     """What stands above a reply marker line, if anything does."""
-    if "##- " not in text and not _PERHAPS_DELIMITER.search(text):
+    lowered = text.lower()
+    if "##- " not in text and "this lin" not in lowered and "denne lin" not in lowered:
         return text
     position = 0
     for line in text.split("\n"):

@@ -53,6 +53,8 @@ def as_json(name: str, mail: ParsedMail) -> dict[str, Any]:
         "attachments": [_attachment(attachment) for attachment in mail.attachments],
         "kind": screen(mail)[0].value,
         "bounce": _bounce(mail.bounce),
+        "notes": list(mail.notes),
+        "forwarded_from": _address(mail.forwarded_from) if mail.forwarded_from else None,
         "defects": list(mail.defects),
     }
 

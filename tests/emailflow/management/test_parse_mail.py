@@ -12,7 +12,8 @@ from tests.emailflow.inbound.mails import HTML, PLAIN, mail, multipart
 
 KEYS = {
     *("file", "from", "to", "cc", "reply_to", "subject", "message_id", "in_reply_to", "references", "date"),
-    *("text", "reply_text", "has_html", "attachments", "kind", "bounce", "defects"),
+    *("text", "reply_text", "has_html", "attachments", "kind", "bounce", "defects", "notes"),
+    "forwarded_from",
 }
 
 

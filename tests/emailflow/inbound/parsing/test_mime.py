@@ -181,7 +181,7 @@ def test_a_bounce_in_words_is_read_only_from_a_mail_that_has_the_form_of_one() -
 def test_a_sealed_mail_says_where_its_words_are() -> None:
     parsed = parse(mail("Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", body=b"0\x80"))
     assert [a.name for a in parsed.attachments] == ["smime.p7m"]
-    assert any("smime.p7m" in defect for defect in parsed.defects)
+    assert any("smime.p7m" in note for note in parsed.notes)
 
 
 def test_a_bounce_that_calls_itself_auto_replied_is_a_bounce_and_an_absence_note_is_not() -> None:
