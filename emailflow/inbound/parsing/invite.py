@@ -5,20 +5,20 @@ events cost it seconds.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from emailflow.inbound.parsing.charset import decode
 from emailflow.inbound.parsing.headers import one_line
 
 MAX_CALENDAR = 200_000
-MAX_ZONES = 16_000
+MAX_ZONES = 4
+MAX_ZONE = 8_000
 MAX_EVENT = 8_000
 MAX_VALUE = 200
 _METHOD = re.compile(r"^METHOD[^:\n]{0,100}:[ \t]*([A-Z-]{1,30})", re.IGNORECASE | re.MULTILINE)
-_EVENT = re.compile(r"^BEGIN:VEVENT[ \t]*\n(.*?)^END:VEVENT", re.IGNORECASE | re.MULTILINE | re.DOTALL)
-_ZONE = re.compile(r"^BEGIN:VTIMEZONE[ \t]*\n.*?^END:VTIMEZONE[^\n]*\n", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _WANTED = re.compile(
     r"^(?:DTSTART|DTEND|DURATION|SUMMARY|LOCATION|ORGANIZER|RRULE|ATTENDEE)[;:][^\n]*", re.IGNORECASE | re.MULTILINE
 )
@@ -40,23 +40,37 @@ def sentences(calendars: Iterable[bytes]) -> list[str]:
 def _sentence(content: bytes) -> str:
     text = decode(content[:MAX_CALENDAR], "utf-8")[0].replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub(r"\n[ \t]", "", text)
-    event = _EVENT.search(text)
-    if event is None:
+    event = next(_components(text, "VEVENT"), "")
+    if not event:
         return ""
     method = _METHOD.search(text)
-    zones = "".join(_ZONE.findall(text))[:MAX_ZONES]
-    lines = "\n".join(_WANTED.findall(event[1]))[:MAX_EVENT]
+    zones = [zone for zone in islice(_components(text, "VTIMEZONE"), MAX_ZONES) if len(zone) <= MAX_ZONE]
+    lines = "\n".join(_WANTED.findall(event))[:MAX_EVENT]
     try:
         return _words(method[1].upper() if method else "", _read(zones, lines))
     except Exception as error:  # noqa: BLE001  the library raises all sorts on calendars that it does not like
         return f"An invitation is attached; what it says could not be read ({type(error).__name__})."
 
 
-def _read(zones: str, lines: str) -> Any:
+def _components(text: str, name: str) -> Iterator[str]:
+    """Each from its BEGIN to its END line; those that nest are not looked into."""
+    begin = re.compile(f"^BEGIN:{name}[ \\t]*$", re.IGNORECASE | re.MULTILINE).search(text)
+    ending = re.compile(f"^END:{name}", re.IGNORECASE | re.MULTILINE)
+    while begin is not None:
+        end = ending.search(text, begin.end())
+        if end is None:
+            return
+        yield text[begin.start() : end.end()] + "\n"
+        begin = begin.re.search(text, end.end())
+
+
+def _read(zones: Sequence[str], lines: str) -> Any:
     # Imported here: it takes 0.3 s, and few mails bring an invitation.
     from icalendar import Calendar
 
-    calendar = Calendar.from_ical(f"BEGIN:VCALENDAR\n{zones}BEGIN:VEVENT\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n")
+    calendar = Calendar.from_ical(
+        f"BEGIN:VCALENDAR\n{''.join(zones)}BEGIN:VEVENT\n{lines}\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
     return calendar.walk("VEVENT")[0]
 
 

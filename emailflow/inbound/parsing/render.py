@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emailflow.inbound.parsing.render_child import is_harmless, sanitise
+from emailflow.inbound.parsing.render_child import MAX_TRIMMED, is_harmless, sanitise
 
 DEADLINE = 1.5  # seconds for all stages of one mail
 START_DEADLINE = 30.0  # seconds for the child's imports, which count for no mail
@@ -76,7 +76,7 @@ def render(*, html: str, text: str, want_text: bool) -> Rendered:
         return result
     request = {
         "html": html[:MAX_INPUT],
-        "text": text[:MAX_INPUT],
+        "text": text[:MAX_TRIMMED],  # for trimming only
         "want_text": want_text,
         "trim": may_trim,
         "seconds": int(DEADLINE) + 1,

@@ -17,8 +17,8 @@ from typing import Any
 from tnefparse import TNEF
 from tnefparse.properties import MAPI_ATTACH_CONTENT_ID
 
-SECONDS = 2
-MEMORY = 600_000_000
+SECONDS = 1
+MEMORY = 300_000_000
 MAX_OUTPUT = 60_000_000
 MAX_FILES = 200
 MAX_DEPTH = 3
