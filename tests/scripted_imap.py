@@ -67,6 +67,11 @@ class ScriptedImap:
         for line in list(self.idling):
             line.sendall(b"* %d EXISTS\r\n" % len(self.mails))
 
+    def chatter(self) -> None:
+        """Say something to everybody who waits that is no news, as Dovecot does every two minutes."""
+        for line in list(self.idling):
+            line.sendall(b"* OK Still here\r\n")
+
     def hang_up(self) -> None:
         """End the connections that wait."""
         for line in list(self.idling):
@@ -111,7 +116,8 @@ class ScriptedImap:
         if name.upper() == b"IDLE" and b"IDLE" in self.capabilities:
             self.idling[line] = tag
             self.idled += 1
-            return b"+ idling\r\n"
+            # In one breath: a client reads both at once.
+            return b"+ idling\r\n* %d EXISTS\r\n" % len(self.mails)
         if command == b"DONE\r\n":
             return self.idling.pop(line) + b" OK done\r\n"
         return b""

@@ -17,8 +17,9 @@ logger = logging.getLogger(__name__)
 
 # RFC 2177: below 29 minutes. Routers forget a silent connection earlier than mail servers do.
 REISSUE_SECONDS = 600.0
-# Other people's flags end the waiting; what came while it began anew is looked for soon.
-AFTER_CHATTER_SECONDS = 30.0
+# Other people's flags and "* OK Still here" end the waiting too. A server may say what came while it began anew in
+# one breath with "+ idling", where nobody waits for it: so it is looked for soon, but not for each word.
+AFTER_CHATTER_SECONDS = 1.0
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 900.0
 # A server that does not know IDLE may know it after its next update.
@@ -94,14 +95,19 @@ class _Listener(threading.Thread):
             if not source.can_listen():
                 logger.info("%s: the server cannot tell of new mail; it is asked", self._mailbox.slug)
                 return
-            news = True
+            look_at: float | None = 0.0
             while not self._ended.is_set():
-                news = source.listen(
-                    self._reissue if news else min(self._reissue, AFTER_CHATTER_SECONDS),
-                    # Told after the server listens again: what came in between is found by that look.
-                    ready=self._tell if news else _nothing,
-                    stopping=self._ended.is_set,
-                )
+                now = time.monotonic()
+                looks = look_at is not None and look_at <= now
+                wait = self._reissue if looks or look_at is None else min(self._reissue, look_at - now)
+                # Told after the server listens again: what came in between is found by that look.
+                news = source.listen(wait, ready=self._tell if looks else _nothing, stopping=self._ended.is_set)
+                if looks:
+                    look_at = None
+                if news:
+                    look_at = 0.0
+                elif look_at is None:
+                    look_at = time.monotonic() + AFTER_CHATTER_SECONDS
         finally:
             source.close()
 

@@ -77,6 +77,16 @@ def test_mail_that_the_server_tells_of_is_fetched_at_once() -> None:
             assert Message.objects.count() == 6
 
 
+def test_what_is_told_in_one_breath_with_the_beginning_is_not_missed() -> None:
+    with ScriptedImap({1: mail("First")}, capabilities=IDLE) as server:
+        mailbox_at(server)
+        with watching():
+            until(lambda: stored("First") and bool(server.idling))
+            add(server, "While nobody waited")
+            server.chatter()
+            until(lambda: stored("While nobody waited"))
+
+
 def test_waiting_is_begun_anew_before_the_server_ends_it() -> None:
     with ScriptedImap({1: mail("First")}, capabilities=IDLE) as server:
         mailbox_at(server)
