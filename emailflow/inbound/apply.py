@@ -8,7 +8,7 @@ and bisected, so that one poison mail costs a few retries, not the group.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -96,7 +96,7 @@ def _file(work: Work, filing: Filing, workflows: Workflows, *, alone: bool) -> F
     if work.plan is not None and not quiet:
         ran = _run(work, work.plan, context, filing, workflows, alone=alone)
     filing.finish(work, context)
-    return Filed(work, context, placing, ran)
+    return Filed(work, context, filing.placings[work.message.pk], ran)
 
 
 def _run(
@@ -110,14 +110,14 @@ def _run(
 ) -> list[Ran]:
     ran: list[Ran] = []
     for planned in plan.workflows:
-        if planned.already_done or not (planned.fired or planned.error):
+        if not (planned.fired or planned.error):
             continue
         one = _run_one(planned, context, filing, alone=alone)
         ran.append(one)
         if one.error and plan.stopped_by == planned.name and planned.fired and not planned.error:
             # A rule that failed does not end the run: the mail would be nobody's.
             later = _after(planned, workflows())
-            ran += _run(work, decide(context.facts, later, work.done), context, filing, workflows, alone=alone)
+            ran += _run(work, decide(context.facts, later), context, filing, workflows, alone=alone)
             break
     return ran
 
@@ -136,10 +136,12 @@ def _run_one(planned: PlannedWorkflow, context: ApplyContext, filing: Filing, *,
     started = time.monotonic()
     mark = filing.unit.mark()
     placing = filing.placings[context.facts.message_pk]
-    before = (context.ticket, context.ignored, placing.opened, placing.linked, placing.filed_on)
+    before = (context.ticket, context.ignored, replace(context.wishes))
+    place = replace(placing, remarks=list(placing.remarks))
     context.actor = Actor.of_rule(planned.workflow_id, planned.name)
     try:
         if alone:
+            # A savepoint: what an action of another app wrote goes with its rule.
             with transaction.atomic():
                 _carry_out(planned, context, ran)
         else:
@@ -150,7 +152,8 @@ def _run_one(planned: PlannedWorkflow, context: ApplyContext, filing: Filing, *,
         if not alone:
             raise GroupBroken(f"mail {context.facts.message_pk}: {planned.name}: {error}") from error
         filing.unit.cut(mark)
-        (context.ticket, context.ignored, placing.opened, placing.linked, placing.filed_on) = before
+        context.ticket, context.ignored, context.wishes = before
+        placing = filing.placings[context.facts.message_pk] = place
         known = isinstance(error, StepError | ServiceError)
         ran.error, ran.results = str(error) if known else f"{type(error).__name__}: {error}", []
         pk = context.facts.message_pk
@@ -246,7 +249,10 @@ def _outcome(one: Filed) -> tuple[State, Outcome, str]:
     if work.kind in (Kind.BOUNCE, Kind.COMPLAINT):
         return State.PROCESSED, Outcome.BOUNCE, ""
     if work.kind is Kind.LOOP:
-        return State.PROCESSED, Outcome.IGNORED, ""
+        if work.is_ours:
+            return State.PROCESSED, Outcome.IGNORED, ""
+        # From one of our addresses, but not from us: a person may wait for an answer.
+        return State.PROCESSED, Outcome.UNROUTED, work.kind_reason
     if placing.filed_on is not None:
         done = Outcome.LINKED if work.own_is_reply else Outcome.TICKET_CREATED
         return State.PROCESSED, done, one.error

@@ -15,8 +15,9 @@ from django.utils import timezone
 from emailflow.inbound import joining
 from emailflow.inbound.house import House
 from emailflow.inbound.joining import Gate, Standing
-from emailflow.inbound.locking import leads, lock, participants_of
+from emailflow.inbound.locking import leads, lock, participants_of, read_participants
 from emailflow.inbound.people import People, requester_of
+from emailflow.inbound.references import References
 from emailflow.inbound.thread import own_key
 from emailflow.inbound.work import Work
 from emailflow.mail import Kind, Verdict
@@ -26,15 +27,12 @@ from emailflow.workflow.context import ApplyContext
 from tickets.actors import Actor
 from tickets.models import (
     Contact,
-    Customer,
     Participant,
     ParticipantRole,
     ParticipantState,
     Source,
     Status,
-    Team,
     Ticket,
-    User,
 )
 from tickets.services import comments, email_log, tickets
 from tickets.services.files import Upload
@@ -67,6 +65,8 @@ class Filing:
         self.tickets: dict[int, Ticket] = {}
         self.participants: dict[int, dict[str, str]] = {}
         self.placings: dict[int, Placing] = {}
+        self.references = References()
+        self._opened: list[tuple[Ticket, dict[str, str]]] = []  # with who takes part in them
 
     @classmethod
     def load(cls, unit: UnitOfWork, house: House, works: Sequence[Work]) -> Self:
@@ -125,17 +125,28 @@ class Filing:
 
     def _gate(self, work: Work, ticket: Ticket) -> Gate:
         requester = ticket.contact
-        sender = self.people.known(requester_of(work, self.house).key)
-        participants = self.participants.get(ticket.pk)
-        if participants is None:  # opened in this transaction, or the requester writes and was never refused
-            participants = {requester.email: ParticipantState.CONFIRMED.value} if requester else {}
+        person = requester_of(work, self.house)
+        sender = self.people.known(person.key)
         return joining.judge(
-            sender=work.mail.sender.key,
+            sender=person.key,
             sender_customer_id=sender.customer_id if sender else None,
-            verdict=work.verdict,
+            verdict=self._verdict(work),
             requester_customer_id=requester.customer_id if requester else None,
-            participants=participants,
+            participants=self._participants(ticket),
         )
+
+    def _verdict(self, work: Work) -> Verdict:
+        """How far the requester can be believed: what vouches for a web form does not vouch for its visitor."""
+        return work.verdict if requester_of(work, self.house) is work.mail.sender else Verdict.NONE
+
+    def _participants(self, ticket: Ticket) -> Mapping[str, str]:
+        if ticket.pk is not None and ticket.pk in self.participants:
+            return self.participants[ticket.pk]
+        opened = next((states for row, states in self._opened if row is ticket), None)
+        if opened is not None:
+            return opened
+        # Nobody but the requester writes, who was never refused: see ``locking.participants_of``.
+        return {ticket.contact.email: ParticipantState.CONFIRMED.value} if ticket.contact else {}
 
     def _may_reopen(self, work: Work, ticket: Ticket) -> bool:
         mailbox = self.house.mailboxes[work.message.mailbox_id]
@@ -181,6 +192,8 @@ class Filing:
             placing.filed_on = target
         elif placing.filed_on is None:
             placing.linked = True
+            # A rule says where the mail goes, not who takes part there.
+            placing.gate = self._gate(placing.work, target) if placing.work.reaches_rules else None
         context.ticket = target
         return {"ticket_id": target, "ticket_number": target, "linked": True}
 
@@ -189,9 +202,9 @@ class Filing:
         rows: dict[str, Any] = {}
         for name, value in changes.items():
             if name == "assigned_to_user_id":
-                rows["assigned_to_user"] = self._user(value)
+                rows["assigned_to_user"] = self.references.user(value)
             elif name == "assigned_team_id":
-                rows["assigned_team"] = self._team(value)
+                rows["assigned_team"] = self.references.team(value)
             else:
                 rows[name] = value
         tickets.change_ticket(actor=context.actor, ticket=context.ticket, changes=rows, unit=self.unit)
@@ -201,40 +214,20 @@ class Filing:
         tickets.add_tags(actor=context.actor, ticket=context.ticket, names=names, unit=self.unit)
 
     def check_assignee(self, user_id: int | None, team_id: int | None) -> None:
-        self._user(user_id)
-        self._team(team_id)
+        self.references.user(user_id)
+        self.references.team(team_id)
 
     def _by_number(self, number: str) -> Ticket:
         pk = Ticket.objects.filter(ticket_number=number.strip().upper()).values_list("pk", flat=True).first()
         if pk is None:
             raise StepError(f"there is no ticket {number}")
         if pk not in self.tickets:
-            self.tickets |= lock({pk})
+            # Out of the order of ids: a deadlock rolls back and runs again (see ``settle``).
+            locked = lock({pk})
+            self.tickets |= locked
+            self.participants |= read_participants(locked)
         ticket = self.tickets[pk]
         return self.tickets[ticket.merged_into_id] if ticket.merged_into_id else ticket
-
-    @staticmethod
-    def _user(pk: int | None) -> User | None:
-        if pk is None:
-            return None
-        user = User.objects.filter(pk=pk).first()
-        if user is None or not user.is_active:
-            raise StepError(f"user {pk} does not exist" if user is None else f"user {pk} is not active")
-        return user
-
-    @staticmethod
-    def _team(pk: int | None) -> Team | None:
-        team = Team.objects.filter(pk=pk).first() if pk is not None else None
-        if pk is not None and team is None:
-            raise StepError(f"team {pk} does not exist")
-        return team
-
-    @staticmethod
-    def _customer(pk: int | None) -> Customer | None:
-        customer = Customer.objects.filter(pk=pk).first() if pk is not None else None
-        if pk is not None and customer is None:
-            raise StepError(f"customer {pk} does not exist")
-        return customer
 
     def _open(self, context: ApplyContext, customer_id: int | None, user_id: int | None, priority: str | None) -> None:
         work = self.placings[context.facts.message_pk].work
@@ -252,6 +245,7 @@ class Filing:
         if mail.forwarded_from is not None:
             fields["forwarded_from"] = str(mail.forwarded_from)
         contact = self.people.contact(requester, self.unit)
+        others = self._others(work, contact)
         context.ticket = tickets.open_ticket(
             actor=context.actor,
             subject=mail.subject or NO_SUBJECT,
@@ -260,22 +254,26 @@ class Filing:
             body_text=mail.text,
             reply_text=mail.reply_text,
             body_html=mail.html,
-            sender_verdict=work.verdict,
+            sender_verdict=self._verdict(work),
             remarks=[*mail.notes, *mail.defects, *placing.remarks],
             priority=priority or wishes.priority or facts.priority,
             category=facts.label,
-            customer=self._customer(customer_id),
+            customer=self.references.customer(customer_id),
             contact=contact,
-            assigned_to_user=self._user(user_id or wishes.assigned_to_user_id),
-            assigned_team=self._team(wishes.assigned_team_id) or mailbox.team,
+            assigned_to_user=self.references.user(user_id or wishes.assigned_to_user_id),
+            assigned_team=self.references.team(wishes.assigned_team_id) or mailbox.team,
             tags=[*facts.tags, *wishes.tags],
             custom_fields=fields,
-            participants=self._others(work, contact),
+            participants=others,
             uploads=_uploads(work),
             message_at=work.message.received_at,
             unit=self.unit,
         )
         placing.opened = True
+        states = {row.address: str(row.state) for row in others}
+        if contact is not None:
+            states[contact.email] = ParticipantState.CONFIRMED.value
+        self._opened.append((context.ticket, states))
 
     def _others(self, work: Work, contact: Contact | None) -> list[Participant]:
         """The CCs of a first mail: pending, unless of the requester's customer or staff."""
@@ -340,7 +338,7 @@ class Filing:
             source=Source.EMAIL,
             is_internal=note,
             is_unverified=stranger,
-            sender_verdict=work.verdict,
+            sender_verdict=self._verdict(work),
             author_contact=author,
             system_code=work.kind.value if note else "",
             system_params=_note_params(work) if note else {},
@@ -350,7 +348,7 @@ class Filing:
             unit=self.unit,
         )
         if not stranger and work.kind is Kind.PERSON:
-            self._customer_answered(placing, ticket)
+            self._customer_answered(work, ticket)
         if gate is not None and gate.new_recipient and author is not None:
             self.unit.add(
                 Participant(
@@ -364,10 +362,12 @@ class Filing:
                 )
             )
 
-    def _customer_answered(self, placing: Placing, ticket: Ticket) -> None:
+    def _customer_answered(self, work: Work, ticket: Ticket) -> None:
+        if ticket.status == Status.CLOSED and not self._may_reopen(work, ticket):
+            return  # a rule put it here: the follow-up policy still holds
         if ticket.status in (Status.WAITING_CUSTOMER, Status.RESOLVED, Status.CLOSED):
             tickets.change_ticket(
-                actor=_actor_of(placing.work),
+                actor=_actor_of(work),
                 ticket=ticket,
                 changes={"status": Status.OPEN},
                 unit=self.unit,

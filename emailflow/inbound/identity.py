@@ -45,24 +45,40 @@ ReadMail = Callable[[Message], ParsedMail | None]
 
 
 def find_duplicates(works: Sequence[Work], read_mail: ReadMail) -> None:
-    """Fill in ``identity``, ``duplicate_of``, ``twin``. One SELECT; the first mail is read again only on a hit."""
-    for work in works:
-        work.identity = identity_of(work.mail, work.message.sha256)
-        work.duplicate_of, work.twin = None, None
+    """Fill in ``identity``, ``duplicate_of``, ``twin``. One SELECT; the first mail is read again only on a hit.
+
+    Where another mail has the identity, the content is mixed in and compared once more: that mail may have come
+    through two mailboxes as well. What repeats another one gets an identity of its own.
+    """
     ours = {work.message.pk for work in works}
-    known = Message.objects.filter(identity__in={work.identity for work in works}).exclude(pk__in=ours)
+    wanted = {identity for work in works for identity in _identities(work)}
+    known = Message.objects.filter(identity__in=wanted).exclude(pk__in=ours)
     first = {row.identity: row for row in known}
     here: dict[str, Work] = {}
     for work in works:
-        other, twin = first.get(work.identity), here.get(work.identity)
-        if other is None and twin is None:
-            here[work.identity] = work
-            continue
-        if other is not None and _repeats(work, _of_row(other), partial(read_mail, other)):
-            work.duplicate_of = other
-        elif other is None and twin is not None and _repeats(work, _of_work(twin), partial(_mail_of, twin)):
-            work.duplicate_of, work.twin = twin.message, twin
-        work.identity = _mixed(work)
+        work.identity, work.duplicate_of, work.twin = _unique(work), None, None
+        for identity in _identities(work):
+            other, twin = first.get(identity), here.get(identity)
+            if other is None and twin is None:
+                work.identity = identity
+                here[identity] = work
+                break
+            if other is not None and _repeats(work, _of_row(other), partial(read_mail, other)):
+                work.duplicate_of = other
+                break
+            if other is None and twin is not None and _repeats(work, _of_work(twin), partial(_mail_of, twin)):
+                work.duplicate_of, work.twin = twin.message, twin
+                break
+
+
+def _identities(work: Work) -> tuple[str, str]:
+    plain = identity_of(work.mail, work.message.sha256)
+    content = "\0".join((plain, work.mail.subject, work.text_sha256, work.attachments_sha256))
+    return plain, hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+
+
+def _unique(work: Work) -> str:
+    return hashlib.sha256(f"{work.message.sha256}\0{work.message.mailbox_id}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +102,6 @@ def _mail_of(work: Work) -> ParsedMail:
 
 def _of_work(work: Work) -> _First:
     return _First(work.mail.subject, work.text_sha256, work.attachments_sha256, work.verdict)
-
-
-def _mixed(work: Work) -> str:
-    plain = identity_of(work.mail, work.message.sha256)
-    mailbox = work.message.mailbox_id
-    return hashlib.sha256(f"{plain}\0{work.message.sha256}\0{mailbox}".encode()).hexdigest()
 
 
 def _repeats(work: Work, first: _First, read: Callable[[], ParsedMail | None]) -> bool:

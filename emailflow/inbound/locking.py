@@ -1,6 +1,6 @@
 """Locks the tickets that a group of mails leads to, in the order of their ids, and reads who takes part."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -8,14 +8,18 @@ from emailflow.inbound.work import Work
 from tickets.models import Participant, ParticipantState, Ticket
 
 
-def leads(work: Work) -> Iterable[int]:
-    """The ids of all tickets that a mail may end up on."""
+def leads(work: Work, seen: frozenset[int] = frozenset()) -> Iterable[int]:
+    """The ids of all tickets that a mail may end up on; a mail of the same group leads where that one goes."""
     if work.found is not None:
         yield work.found.ticket_id
     if work.own_ticket_id is not None:
         yield work.own_ticket_id
-    if work.parent is not None and work.parent.ticket is not None and work.parent.ticket.pk is not None:
-        yield work.parent.ticket.pk
+    for other in (work.parent, work.twin):
+        if other is None or other.message.pk in seen:
+            continue
+        if other.ticket is not None and other.ticket.pk is not None:
+            yield other.ticket.pk
+        yield from leads(other, seen | {other.message.pk})
     if work.duplicate_of is not None and work.duplicate_of.ticket_id is not None:
         yield work.duplicate_of.ticket_id
 
@@ -49,8 +53,13 @@ def participants_of(works: Sequence[Work], locked: Mapping[int, Ticket]) -> dict
     ]
     if not open_question:
         return {}
-    found: dict[int, dict[str, str]] = {pk: {} for pk in open_question}
-    rows = Participant.objects.filter(ticket__in=open_question).values_list("ticket_id", "address", "state")
+    return read_participants(open_question)
+
+
+def read_participants(tickets: Collection[int]) -> dict[int, dict[str, str]]:
+    """Ticket -> address -> state. One statement."""
+    found: dict[int, dict[str, str]] = {pk: {} for pk in tickets}
+    rows = Participant.objects.filter(ticket__in=tickets).values_list("ticket_id", "address", "state")
     for ticket_id, address, state in rows:
         found[ticket_id][address] = state
     return found

@@ -15,11 +15,11 @@ from emailflow.inbound.authenticate import authenticate
 from emailflow.inbound.claim import Claim, claim_group, claim_lapsed, claim_one
 from emailflow.inbound.house import House, our_house
 from emailflow.inbound.identity import attachments_hash, find_duplicates, text_hash
-from emailflow.inbound.screen import screen
+from emailflow.inbound.screen import is_ours, screen
 from emailflow.inbound.settle import settle
 from emailflow.inbound.thread import find_threads, in_order
 from emailflow.inbound.work import Work
-from emailflow.models import Execution, ExecutionStatus, Message
+from emailflow.models import Message
 from emailflow.workflow.actions.create_ticket import OpenOrLink
 from emailflow.workflow.base import Facts, Plan, PlannedWorkflow
 from emailflow.workflow.engine import decide
@@ -46,6 +46,7 @@ def screen_mails(works: Sequence[Work], house: House) -> None:
     """Names each mail by its form."""
     for work in works:
         work.kind, work.kind_reason = screen(work.mail, house.addresses, house.domains)
+        work.is_ours = bool(is_ours(work.mail, house.domains))
 
 
 def authenticate_mails(works: Sequence[Work], house: House) -> None:
@@ -85,12 +86,11 @@ def classify_mails(works: Sequence[Work], house: House) -> None:
 def decide_mails(works: Sequence[Work], house: House) -> None:
     """Facts to plan. Loops and delivery reports never reach the rules."""
     workflows = load_workflows()
-    _find_done(works)
     rules_run = settings.TICKET_EMAIL_INTEGRATION and settings.EMAIL_WORKFLOWS_ENABLED
     for work in works:
         work.facts = _facts(work, house)
         runs = rules_run and work.reaches_rules and work.duplicate_of is None
-        work.plan = decide(work.facts, workflows, work.done) if runs else Plan()
+        work.plan = decide(work.facts, workflows) if runs else Plan()
 
 
 STEPS: tuple[Step, ...] = (
@@ -123,6 +123,11 @@ def process_due(limit: int = GROUP) -> int:
     if not claim.messages:
         claim = claim_lapsed()
     return process_claim(claim)
+
+
+def process_lapsed() -> int:
+    """File one mail whose last attempt ended without a report, alone. Returns 0 when there is none."""
+    return process_claim(claim_lapsed()) if settings.TICKET_ENABLED else 0
 
 
 def process_claim(claim: Claim) -> int:
@@ -165,19 +170,6 @@ def dry_run(message: Message) -> Work:
 
 def _house_of(messages: Sequence[Message]) -> House:
     return our_house({message.mailbox_id for message in messages})
-
-
-def _find_done(works: Sequence[Work]) -> None:
-    """A retry continues its run: workflows that succeeded are skipped, and their ``stop`` holds."""
-    again = {work.message.pk: work for work in works if work.message.attempts > 1}
-    if not again:
-        return
-    rows = Execution.objects.filter(
-        message__in=again, status=ExecutionStatus.SUCCESS, dry_run=False, workflow__isnull=False
-    ).values_list("message_id", "run", "workflow_id", "workflow__stop")
-    for message_pk, run, workflow_pk, stop in rows:
-        if again[message_pk].message.run == run:
-            again[message_pk].done[workflow_pk] = stop
 
 
 def _facts(work: Work, house: House) -> Facts:

@@ -74,13 +74,21 @@ def screen(
     return Kind.PERSON, "Nothing in its form says that a machine wrote it."
 
 
-def _loop(mail: ParsedMail, our_addresses: frozenset[str], our_domain_ids: frozenset[str]) -> Answer:
+def is_ours(mail: ParsedMail, our_domain_ids: frozenset[str]) -> str:
+    """Why this is a mail that we sent ourselves, or ''. Its sender alone proves nothing: a colleague may write from
+    one of our addresses."""
     match = _OUR_MESSAGE_ID.match(mail.message_id)
     if match and match[1].lower() in our_domain_ids:
-        return Kind.LOOP, "Its Message-ID is one of ours."
-    for value in mail.header_values(OUR_HEADER):
-        if value.strip().lower() in our_domain_ids:
-            return Kind.LOOP, f"It carries our own {OUR_HEADER} header."
+        return "Its Message-ID is one of ours."
+    if any(value.strip().lower() in our_domain_ids for value in mail.header_values(OUR_HEADER)):
+        return f"It carries our own {OUR_HEADER} header."
+    return ""
+
+
+def _loop(mail: ParsedMail, our_addresses: frozenset[str], our_domain_ids: frozenset[str]) -> Answer:
+    ours = is_ours(mail, our_domain_ids)
+    if ours:
+        return Kind.LOOP, ours
     own = next((sender for sender in mail.senders or (mail.sender,) if sender.key in our_addresses), None)
     if own:
         return Kind.LOOP, f"Its sender {own.key} is one of our own mailboxes."

@@ -17,6 +17,7 @@ from emailflow.inbound.apply import Filed, GroupBroken, Workflows, apply_works
 from emailflow.inbound.claim import MAX_ATTEMPTS, Claim
 from emailflow.inbound.house import House
 from emailflow.inbound.thread import in_order
+from emailflow.inbound.trouble import first_line, leave_broken_connection, passes
 from emailflow.inbound.work import Work
 from emailflow.inbound.writeback import LeaseLost, write_back
 from emailflow.models import Message, State
@@ -53,30 +54,31 @@ class _Settling:
 
     def _take(self, messages: Sequence[Message]) -> None:
         """Prepare, let those wait that must, apply the others. A failure is bisected down to one mail."""
-        began = time.monotonic()
-        try:
-            works = self.prepare(messages, self.house)
-            self._store_files(works)
-            waiting = [work for work in works if work.wait_for is not None]
-            self._wait(waiting)
-            ready = [work for work in works if work.wait_for is None]
-            if ready:
-                _tell(self._apply(ready), time.monotonic() - began)
-        except Exception as error:  # noqa: BLE001  sorted in _halve and _report; recorded on the row
-            self._halve(messages, error)
-
-    def _apply(self, works: Sequence[Work]) -> list[Filed]:
-        """A deadlock, a lock timeout, or another worker with the same mail: again at once, at no cost."""
-        attempt = 1
-        while True:
+        for attempt in range(1, TRIES_AT_ONCE + 1):
             try:
-                return apply_works(works, house=self.house, workflows=self.workflows, token=self.token)
+                self._try(messages)
+                return
             except (OperationalError, IntegrityError) as error:
+                leave_broken_connection()
                 if attempt == TRIES_AT_ONCE:
-                    raise
-                attempt += 1
-                logger.info("%s mails: again after %s", len(works), _first_line(error))
-                works = self.prepare([work.message for work in works], self.house)
+                    self._halve(messages, error)
+                    return
+                # A deadlock, a lock timeout, or another worker with the same mail: again at once, at no cost.
+                logger.info("%s mails: again after %s", len(messages), first_line(error))
+            except Exception as error:  # noqa: BLE001  sorted in _halve and _report; recorded on the row
+                leave_broken_connection()
+                self._halve(messages, error)
+                return
+
+    def _try(self, messages: Sequence[Message]) -> None:
+        began = time.monotonic()
+        works = self.prepare(messages, self.house)
+        self._store_files(works)
+        ready = [work for work in works if work.wait_for is None]
+        if ready:
+            filed = apply_works(ready, house=self.house, workflows=self.workflows, token=self.token)
+            _tell(filed, time.monotonic() - began)
+        self._wait([work for work in works if work.wait_for is not None])
 
     def _halve(self, messages: Sequence[Message], error: Exception) -> None:
         rest = self._still_ours(messages, error)
@@ -85,7 +87,7 @@ class _Settling:
                 self._report(message, error)
             return
         if not isinstance(error, GroupBroken | LeaseLost):
-            logger.warning("a group of %s mails is tried in halves: %s", len(rest), _first_line(error))
+            logger.warning("a group of %s mails is tried in halves: %s", len(rest), first_line(error))
         middle = len(rest) // 2
         self._take(rest[:middle])
         self._take(rest[middle:])
@@ -98,28 +100,28 @@ class _Settling:
             )
             ours = set(rows.values_list("pk", flat=True))
         except DatabaseError as trouble:
-            logger.error("the database does not answer: %s", _first_line(trouble))
+            logger.error("the database does not answer: %s", first_line(trouble))
             return list(messages) if isinstance(error, InterfaceError) else []
         return [message for message in messages if message.pk in ours]
 
     def _report(self, message: Message, error: Exception) -> None:
         if isinstance(error, LeaseLost):
             logger.warning("mail %s: another worker has it by now", message.pk, extra={"mail": message.pk})
-        elif isinstance(error, OperationalError | InterfaceError | OSError):
+        elif passes(error):
             self._later(message, error)
         elif isinstance(error, StepError | ServiceError | GroupBroken) or message.attempts >= MAX_ATTEMPTS:
-            logger.error("mail %s: failed: %s", message.pk, _first_line(error), extra={"mail": message.pk})
-            self._fail(message, _first_line(error))
+            logger.error("mail %s: failed: %s", message.pk, first_line(error), extra={"mail": message.pk})
+            self._fail(message, first_line(error))
         else:
             about = {"mail": message.pk}
             logger.error("mail %s: attempt %s failed", message.pk, message.attempts, exc_info=error, extra=about)
             pause = timedelta(seconds=10 * 2**message.attempts)
-            self._set(message, state=State.WAITING, error=_first_line(error), pause=pause)
+            self._set(message, state=State.WAITING, error=first_line(error), pause=pause)
 
     def _later(self, message: Message, error: Exception) -> None:
         """Temporary: the attempt is given back. After 24 h the admin's front page names it."""
-        logger.warning("mail %s: waits, since %s", message.pk, _first_line(error), extra={"mail": message.pk})
-        self._set(message, state=State.WAITING, error=_first_line(error), pause=TROUBLE, give_back=True)
+        logger.warning("mail %s: waits, since %s", message.pk, first_line(error), extra={"mail": message.pk})
+        self._set(message, state=State.WAITING, error=first_line(error), pause=TROUBLE, give_back=True)
 
     def _wait(self, works: Sequence[Work]) -> None:
         for work in in_order(works):
@@ -158,7 +160,7 @@ class _Settling:
                 write_back({message.pk: row}, token=self.token)
         except (DatabaseError, LeaseLost) as trouble_now:
             # Its lease runs out, and the row is claimed again.
-            words = _first_line(trouble_now)
+            words = first_line(trouble_now)
             logger.error("mail %s: could not be put back: %s", message.pk, words, extra={"mail": message.pk})
 
     @staticmethod
@@ -192,8 +194,3 @@ def _tell(filed: Sequence[Filed], seconds: float) -> None:
                 "group": len(filed),
             },
         )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

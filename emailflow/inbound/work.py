@@ -34,6 +34,7 @@ class Work:
     identity: str = ""
     kind: Kind = Kind.PERSON
     kind_reason: str = ""
+    is_ours: bool = False  # proven by our Message-ID or header, not only by the sender's address
     verdict: Verdict = Verdict.NONE
     verdict_reason: str = ""
     signals: tuple[Signal, ...] = ()
@@ -50,7 +51,6 @@ class Work:
     facts: Facts | None = None
     plan: Plan | None = None
     by_hand: bool = False  # a person asked for a ticket: no policy holds it back
-    done: dict[int, bool] = field(default_factory=dict)  # workflows that succeeded in this run -> stop
     ticket: Ticket | None = None  # set by apply
 
     @property

@@ -93,9 +93,11 @@ def make_ticket(*, actor: Actor, message: Message) -> Message:
         raise TicketsAreOff
     if message.ticket_id is not None:
         raise ServiceError(f"Mail {message.pk} already belongs to a ticket.")
-    reprocess(actor=actor, messages=[message])
-    claim = claim_one(message.pk)
-    if not claim.messages:
-        raise Conflict(f"Mail {message.pk} is being processed right now.")
+    # Started and claimed in one commit: no worker comes in between and runs the rules instead.
+    with transaction.atomic():
+        reprocess(actor=actor, messages=[message])
+        claim = claim_one(message.pk)
+        if not claim.messages:
+            raise Conflict(f"Mail {message.pk} is being processed right now.")
     process_by_hand(claim, actor)
     return Message.objects.select_related("ticket", "mailbox").get(pk=message.pk)

@@ -123,7 +123,6 @@ class PlannedWorkflow:
     reasons: tuple[str, ...] = ()
     intents: tuple[tuple[str, Intent], ...] = ()  # (action slug, intent)
     error: str = ""  # a broken rule: unknown action, bad parameters
-    already_done: bool = False  # succeeded in this run before: not carried out again
 
 
 @dataclass(frozen=True, slots=True)

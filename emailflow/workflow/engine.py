@@ -7,7 +7,7 @@ so that a rule that opens a ticket for everything still gets the mail.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from emailflow.workflow import registry
@@ -27,27 +27,17 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-def decide(facts: Facts, workflows: Sequence[WorkflowSpec], done: Mapping[int, bool] | None = None) -> Plan:
-    """What the rules want done with this mail. The same input gives the same plan.
-
-    ``done`` holds the workflows that succeeded before in this run, each with whether its ``stop`` ended the
-    run then: they are not planned again, and their stop holds. Raises nothing.
-    """
-    done = done or {}
-    here = {spec.id for spec in workflows}
-    # The rule that ended the run is gone or off by now: where it stood is not known, so nothing runs.
-    stopped_by = next((f"workflow {pk}" for pk, stop in done.items() if stop and pk not in here), "")
+def decide(facts: Facts, workflows: Sequence[WorkflowSpec]) -> Plan:
+    """What the rules want done with this mail. The same input gives the same plan. Raises nothing."""
+    stopped_by = ""
     planned: list[PlannedWorkflow] = []
     for spec in sorted(workflows, key=lambda spec: (spec.order, spec.id)):
         if stopped_by:
             planned.append(_not_fired(spec, f"not looked at: {stopped_by} ended the run"))
-        elif spec.id in done:
-            planned.append(_done(spec))
-            stopped_by = spec.name if done[spec.id] else ""
-        else:
-            planned.append(_plan(spec, facts))
-            if spec.stop and planned[-1].fired and not planned[-1].error:
-                stopped_by = spec.name
+            continue
+        planned.append(_plan(spec, facts))
+        if spec.stop and planned[-1].fired and not planned[-1].error:
+            stopped_by = spec.name
     return Plan(tuple(planned), stopped_by)
 
 
@@ -136,12 +126,6 @@ def _guarded(call: Callable[[], _T]) -> _T:
 
 def _not_fired(spec: WorkflowSpec, *reasons: str, error: str = "") -> PlannedWorkflow:
     return PlannedWorkflow(spec.id, spec.name, fired=False, reasons=reasons, error=error)
-
-
-def _done(spec: WorkflowSpec) -> PlannedWorkflow:
-    return PlannedWorkflow(
-        spec.id, spec.name, fired=True, reasons=("already carried out in this run",), already_done=True
-    )
 
 
 def _number(value: Any) -> str:

@@ -6,12 +6,16 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from emailflow.models import Mailbox, Message, Outcome
+from emailflow.models import Mailbox, Message, Outcome, Workflow
 from emailflow.services.messages import make_ticket
+from emailflow.services.workflows import save_workflow
+from emailflow.workflow import store
+from emailflow.workflow.base import Step
 from tests.flows.conftest import Deliver
 from tests.mails import mail
+from tickets import tokens
 from tickets.actors import Actor
-from tickets.models import Contact, Customer, CustomerDomain, Participant, Status, Ticket
+from tickets.models import Contact, Customer, CustomerDomain, Participant, Status, Ticket, User
 
 pytestmark = pytest.mark.django_db
 
@@ -225,8 +229,134 @@ def test_bounce_is_a_note_on_its_ticket_and_never_a_ticket(deliver: Deliver, tic
     assert Ticket.objects.count() == 1
 
 
-def test_mail_from_our_own_address_is_a_loop_and_reaches_no_rule(deliver: Deliver, ticket: Ticket) -> None:
-    message = follow_up(deliver, ticket, sender="support@hub.example")
+def test_what_we_sent_ourselves_is_a_loop_and_is_ignored(deliver: Deliver, ticket: Ticket) -> None:
+    ours = tokens.thread_message_id(ticket.ticket_number, "17", "hub.example")
+
+    message = follow_up(deliver, ticket, sender="support@hub.example", message_id=ours)
 
     assert (message.kind, message.outcome) == ("loop", Outcome.IGNORED)
     assert ticket.comments.count() == 1
+
+
+def test_person_who_writes_from_one_of_our_addresses_is_left_to_staff(deliver: Deliver, ticket: Ticket) -> None:
+    message = follow_up(deliver, ticket, sender="support@hub.example")
+
+    assert (message.kind, message.outcome, message.ticket) == ("loop", Outcome.UNROUTED, None)
+    assert "one of our own" in message.last_error
+
+
+def link_rule(number: str) -> None:
+    rule = Workflow(name="Move", classification_trigger="*", confidence_threshold=0, order=1)
+    steps = [Step("link_email_to_ticket", {"ticket_number": number})]
+    save_workflow(actor=Actor.of_system("test"), workflow=rule, conditions=[], steps=steps)
+    store.forget()
+
+
+def test_rule_that_links_a_stranger_opens_no_door(deliver: Deliver, ticket: Ticket) -> None:
+    close(ticket)
+    link_rule(ticket.ticket_number)
+
+    message = deliver(mail(sender=STRANGER))
+
+    ticket.refresh_from_db()
+    assert (message.ticket, ticket.status) == (ticket, Status.CLOSED)
+    assert ticket.comments.get(author_contact__email="eve@elsewhere.example").is_unverified
+    assert [row.address for row in ticket.participants.all()] == ["mette@nordwind.example"]
+
+
+def test_rule_that_moves_a_member_of_one_ticket_makes_no_member_of_another(
+    deliver: Deliver, mailbox: Mailbox, ticket: Ticket
+) -> None:
+    mailbox.authserv_ids = ["mx.hub.example"]
+    mailbox.save()
+    customer = Customer.objects.create(name="Elsewhere")
+    CustomerDomain.objects.create(customer=customer, domain="elsewhere.example")
+    theirs = deliver(mail(sender=STRANGER, message_id="<theirs@elsewhere.example>")).ticket
+    assert theirs is not None
+    link_rule(ticket.ticket_number)
+    verdict = {"Authentication-Results": "mx.hub.example; dmarc=pass header.from=elsewhere.example"}
+
+    message = deliver(
+        mail(sender="adam@elsewhere.example", in_reply_to="<theirs@elsewhere.example>", headers=verdict)
+    )
+
+    assert message.ticket == ticket
+    assert ticket.comments.get(author_contact__email="adam@elsewhere.example").is_unverified
+    assert [row.address for row in ticket.participants.all()] == ["mette@nordwind.example"]
+
+
+@pytest.fixture
+def form(mailbox: Mailbox) -> dict[str, object]:
+    """A web form whose own mail is authenticated; what its visitor writes into Reply-To is not."""
+    mailbox.form_senders = ["form@site.example"]
+    mailbox.authserv_ids = ["mx.hub.example"]
+    mailbox.save()
+    customer = Customer.objects.create(name="Nordwind")
+    CustomerDomain.objects.create(customer=customer, domain="nordwind.example")
+    passed = "mx.hub.example; dmarc=pass header.from=site.example"
+    return {"sender": "form@site.example", "Authentication-Results": passed}
+
+
+def through(form: dict[str, object], reply_to: str) -> dict[str, object]:
+    headers = {"Reply-To": reply_to, "Authentication-Results": str(form["Authentication-Results"])}
+    return {"sender": str(form["sender"]), "headers": headers}
+
+
+def test_requester_who_uses_the_form_twice_is_known(deliver: Deliver, form: dict[str, object]) -> None:
+    ticket = deliver(mail(**through(form, "mette@nordwind.example"))).ticket  # type: ignore[arg-type]
+    assert ticket is not None
+
+    follow_up(deliver, ticket, **through(form, "mette@nordwind.example"))
+
+    assert not ticket.comments.filter(is_unverified=True).exists()
+
+
+def test_form_vouches_for_nobody_who_could_become_a_recipient(deliver: Deliver, form: dict[str, object]) -> None:
+    ticket = deliver(mail(**through(form, "mette@nordwind.example"))).ticket  # type: ignore[arg-type]
+    assert ticket is not None
+
+    follow_up(deliver, ticket, **through(form, "anyone@nordwind.example"))
+
+    assert [row.address for row in ticket.participants.all()] == ["mette@nordwind.example"]
+    assert set(ticket.comments.values_list("sender_verdict", flat=True)) == {"none"}
+
+
+def in_one_group(deliver: Deliver, *raws: bytes) -> None:
+    for raw in raws[:-1]:
+        deliver(raw, process=False)
+    deliver(raws[-1])
+
+
+def test_refused_stays_refused_for_an_answer_to_a_mail_of_the_same_group(deliver: Deliver) -> None:
+    customer = Customer.objects.create(name="Nordwind")
+    CustomerDomain.objects.create(customer=customer, domain="nordwind.example")
+    ticket = deliver(mail(message_id="<first@nordwind.example>")).ticket
+    assert ticket is not None
+    Participant.objects.create(
+        ticket=ticket, address="lars@nordwind.example", role="cc", state="refused", created_at=timezone.now()
+    )
+
+    in_one_group(
+        deliver,
+        mail("one", message_id="<second@nordwind.example>", in_reply_to="<first@nordwind.example>"),
+        mail("two", sender="lars@nordwind.example", in_reply_to="<second@nordwind.example>"),
+    )
+
+    assert ticket.comments.get(author_contact__email="lars@nordwind.example").is_unverified
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_confirmed_cc_is_no_stranger_in_a_group(deliver: Deliver, known: bool) -> None:
+    User.objects.create_user("bo", email="bo@hub.example")
+    first = mail("one", cc="bo@hub.example", message_id="<first@nordwind.example>")
+    answer = mail("two", sender="bo@hub.example", in_reply_to="<second@nordwind.example>")
+    second = mail("again", message_id="<second@nordwind.example>", in_reply_to="<first@nordwind.example>")
+    if known:
+        deliver(first)
+        in_one_group(deliver, second, answer)
+    else:
+        in_one_group(deliver, first, second, answer)
+
+    ticket = Ticket.objects.get()
+    assert ticket.comments.count() == 3
+    assert not ticket.comments.filter(is_unverified=True).exists()

@@ -6,6 +6,7 @@ through it. Used by the parsing files only.
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ MAX_HEADERS = 1_000
 MAX_VALUE = 64_000
 MAX_BLOCK = 4_000_000
 MAX_IDS = 100
+MAX_ID_BYTES = 998
 # A mail in memory, or a big one where it lies on the disk.
 Buffer = bytes | mmap
 _END = re.compile(rb"\r?\n\r?\n|\r\r(?!\n)")
@@ -210,7 +212,7 @@ def message_ids(values: Iterable[str]) -> tuple[tuple[str, ...], bool]:
         ids = ["".join(inner.split()) for inner in _ID.findall(value)]
         if not ids and "<" not in value:
             ids = [word.strip(",;\"'") for word in value.split() if "@" in word and len(word) < 998]
-        found.update(dict.fromkeys(f"<{one_line(inner)}>" for inner in ids if inner))
+        found.update(dict.fromkeys(_bounded(one_line(inner)) for inner in ids if inner))
     result = tuple(found)
     if len(result) <= MAX_IDS:
         return result, False
@@ -222,8 +224,17 @@ def message_id(value: str) -> str:
     ids, _ = message_ids([value])
     if ids:
         return ids[0]
-    bare = one_line(value).strip("<> ").replace(" ", "")[:996]
-    return f"<{bare}>" if bare else ""
+    bare = one_line(value).strip("<> ").replace(" ", "")
+    return _bounded(bare) if bare else ""
+
+
+def _bounded(inner: str) -> str:
+    """An id in brackets. RFC 5322 section 2.1.1 allows no line above 998 characters, and PostgreSQL indexes no
+    value above 2,700 bytes: a longer id is known by its hash, the same wherever it is named."""
+    data = inner.encode("utf-8", "replace")
+    if len(data) <= MAX_ID_BYTES:
+        return f"<{inner}>"
+    return f"<{hashlib.sha256(data).hexdigest()}@too-long.invalid>"
 
 
 def parse_date(value: str) -> datetime | None:
