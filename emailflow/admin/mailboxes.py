@@ -34,8 +34,8 @@ else:
 # What makes a mailbox another place: reading starts anew, so somebody must say with what.
 _PLACE = {"protocol", "host", "username", "folder", "path"}
 _FETCH = {"start_policy", "start_days"}
-# Seconds: below what a web server waits for an answer. The command has no limit.
-LONGEST_COMPARISON = 60
+# Seconds: below what a web server waits for an answer. The commands have no limit.
+LONGEST_LOOK = 60
 MOST_SET_ASIDE = 5
 MOST_GAPS = 20
 
@@ -169,7 +169,7 @@ class MailboxAdmin(HubModelAdmin):
 
     def pull_view(self, request: HttpRequest, mailbox_id: int) -> HttpResponse:
         mailbox = self._mailbox(request, mailbox_id)
-        report = pull_mailbox(mailbox)
+        report = pull_mailbox(mailbox, stopping=for_at_most(LONGEST_LOOK))
         self._tell(request, report.sentences, report.ok)
         return HttpResponseRedirect(self.page_of(mailbox))
 
@@ -177,7 +177,7 @@ class MailboxAdmin(HubModelAdmin):
         """What the server has that the ledger has not; with ``fetch`` it is fetched."""
         mailbox = self._mailbox(request, mailbox_id)
         fetch = "fetch" in request.POST and mailbox.archived_at is None
-        comparison = reconcile(mailbox, fetch=fetch, stopping=for_at_most(LONGEST_COMPARISON))
+        comparison = reconcile(mailbox, fetch=fetch, stopping=for_at_most(LONGEST_LOOK))
         for gap in comparison.gaps[:MOST_GAPS] if not comparison.all_fetched else ():
             self.message_user(request, str(gap), messages.WARNING)
         self._tell(request, comparison.sentences, not comparison.error)

@@ -43,8 +43,8 @@ RECONNECTS = 3
 def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> PullReport:
     """Store what is new in ``mailbox``. Two at once: one pulls, the other walks away with ``busy``.
 
-    Writes deliveries, cursor, mail rows and the mailbox's success or error. What source or database do
-    wrong is not raised: it is in the report and in the mailbox's row. ``stopping`` is asked between batches.
+    Writes deliveries, cursor, mail rows and the mailbox's success or error. Nothing is raised, whatever goes
+    wrong: it is in the report and in the mailbox's row. ``stopping`` is asked between batches.
     """
     report = PullReport(mailbox.name)
     source: Source | None = None
@@ -72,6 +72,10 @@ def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> P
         report.error = f"The mail cannot be written to disk: {error.strerror or error}"
         report.own_trouble = True
     finally:
+    except Exception as error:
+        # A fault of ours, or an answer that a library did not expect: this mailbox waits, the others go on.
+        logger.exception("mailbox %s: the look failed", mailbox.slug, extra={"mailbox": mailbox.slug})
+        report.error = f"Hub could not read this mailbox ({type(error).__name__}): the log of Hub says where it failed"
         if source is not None:
             source.close()
     _finish(mailbox, lease, report)
@@ -113,7 +117,8 @@ def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
         fields |= {
             "last_success_at": now,
             "failures": 0,
-            "next_pull_at": now + timedelta(seconds=mailbox.interval),
+            # The rest of a look that was cut short is due at once.
+            "next_pull_at": now if report.cut_short else now + timedelta(seconds=mailbox.interval),
         }
     else:
         fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + _pause(mailbox, report)}
@@ -168,6 +173,7 @@ class _Look:
             for batch in _batches(self.ledger.not_final(portion)):
                 if self.stopping():
                     return
+                    self.report.cut_short = True
                 self.lease.extend()
                 self._take(batch)
                 self._tell()
@@ -183,6 +189,7 @@ class _Look:
         for batch in _batches(offers):
             if self.stopping():
                 return
+                self.report.cut_short = True
             self.lease.extend()
             self._take(batch)
             self._tell()

@@ -15,6 +15,8 @@ class PullReport:
     set_aside: int = 0
     skipped: int = 0
     busy: bool = False
+    cut_short: bool = False
+    """The time was up between two batches: what is left waits on the server for the next look."""
     error: str = ""
     own_trouble: bool = False
     notes: list[str] = field(default_factory=list)
@@ -27,7 +29,7 @@ class PullReport:
     def sentences(self) -> list[str]:
         if self.busy:
             return ["Somebody else is reading this mailbox right now."]
-        found = [self._stored()] if self.new or self.known or not self.error else []
+        found = [self._stored()] if self.new or self.known or not (self.error or self.cut_short) else []
         for number, words in (
             (self.skipped, "left alone: it was there before the mailbox was connected"),
             (self.gone, "removed by somebody before it could be read"),
@@ -36,6 +38,8 @@ class PullReport:
         ):
             if number:
                 found.append(f"{_mails(number)} {words}.")
+        if self.cut_short:
+            found.append("The time was up before everything was read; the rest comes with the next look.")
         return found + [sentence(text) for text in (*self.notes, self.error) if text]
 
     def _stored(self) -> str:

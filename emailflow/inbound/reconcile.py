@@ -124,8 +124,8 @@ class Comparison:
 def reconcile(mailbox: Mailbox, *, fetch: bool = False, stopping: Callable[[], bool] = lambda: False) -> Comparison:
     """Compare, and with ``fetch`` store what is missing, the way a pull does.
 
-    Without ``fetch`` nothing is written but the lease, and the server changes nothing. Never raises for trouble of
-    the server, the disk or the database: it is in the result. ``stopping`` is asked between portions.
+    Without ``fetch`` nothing is written but the lease, and the server changes nothing. What goes wrong meanwhile is
+    not raised: it is in the result. ``stopping`` is asked between portions.
     """
     comparison = Comparison(mailbox.slug)
     source: Source | None = None
@@ -152,6 +152,9 @@ def reconcile(mailbox: Mailbox, *, fetch: bool = False, stopping: Callable[[], b
     except OSError as error:
         logger.exception("mailbox %s: the disk refused", mailbox.slug)
         comparison.error = f"The mail cannot be written to disk: {error.strerror or error}"
+    except Exception as error:
+        logger.exception("mailbox %s: the comparison failed", mailbox.slug)
+        comparison.error = f"Hub could not compare it ({type(error).__name__}): the log of Hub says where it failed"
     finally:
         if source is not None:
             source.close()

@@ -106,10 +106,6 @@ class Mailbox(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def is_live(self) -> bool:
-        return self.enabled and self.archived_at is None
-
 
 class MailboxCursor(models.Model):
     """How far one (source, uidvalidity) has been read; a changed host, user or folder starts a new one."""

@@ -3,6 +3,7 @@
 Used by the admin, the API and the commands.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from emailflow.sources.wire import is_loopback
 from tickets import audit
 from tickets.actors import Actor
 from tickets.errors import Conflict, ServiceError
+from tickets.limits import check_length
 
 MOST_PORTS = 65535
 SHORTEST_INTERVAL = 5
@@ -30,12 +32,15 @@ _SECURITY_WORDS = {
     Security.STARTTLS: "with TLS by STARTTLS",
     Security.PLAIN: "without TLS",
 }
-# What an audit row shows: choices, never the secret and no more of an address than its mailbox needs.
+# What an audit row shows: choices, and who is believed; never the secret and no more of an address than its
+# mailbox needs.
 _AUDITED = (
     *("slug", "name", "protocol", "host", "port", "security", "username", "folder", "path", "start_policy"),
     *("start_days", "after_read", "move_to", "interval", "enabled", "follow_up", "follow_up_days", "team_id"),
-    *("plus_addressing", "silent_after"),
+    *("plus_addressing", "silent_after", "authserv_ids"),
 )
+# Of addresses it keeps how many there are, and that they changed.
+_COUNTED = ("addresses", "form_senders", "from_address")
 
 
 @dataclass
@@ -60,35 +65,60 @@ def save_mailbox(*, actor: Actor, mailbox: Mailbox, secret: str | None = None) -
             raise ServiceError("Line breaks and control characters are not allowed here.", field="secret")
         mailbox.secret = seal(secret)
     _check(mailbox)
-    before = Mailbox.objects.filter(pk=mailbox.pk).first() if mailbox.pk else None
-    if before is not None and not secret:
-        mailbox.secret = before.secret
-    if before is not None and (before.protocol == Protocol.BUILTIN) != (mailbox.protocol == Protocol.BUILTIN):
-        raise ServiceError("A built-in mailbox stays one, and no other becomes one.", field="protocol")
     mailbox.next_pull_at = None
     mailbox.failures = 0
-    new = _values(mailbox) | ({"secret": "changed"} if secret else {})
-    old = _values(before) if before is not None else {}
-    changed = {name: value for name, value in new.items() if old.get(name) != value}
     try:
-        # The row and its audit row, or neither.
+        # Closes the race between two changes: the audit row of the second says what the first has written.
         with transaction.atomic():
+            before = _locked(mailbox) if mailbox.pk else None
             if before is None:
                 mailbox.save(force_insert=True)
             else:
+                _check_kept(before, mailbox)
+                if not secret:
+                    mailbox.secret = before.secret
                 mailbox.save(update_fields=_writable())
-            audit.record(
-                actor=actor,
-                action="mailbox.added" if before is None else "mailbox.changed",
-                entity=mailbox,
-                old={name: old[name] for name in changed if name in old},
-                new=changed,
-            )
+            _record(actor, before, mailbox, new_secret=bool(secret))
     except IntegrityError as error:
         if Mailbox.objects.filter(slug=mailbox.slug).exclude(pk=mailbox.pk).exists():
             raise ServiceError(f"There is a mailbox called {mailbox.slug} already.", field="slug") from error
         raise
     return mailbox
+
+
+def _locked(mailbox: Mailbox) -> Mailbox:
+    row = Mailbox.objects.select_for_update(no_key=True).filter(pk=mailbox.pk).first()
+    if row is None:
+        raise Conflict("This mailbox is not there any more.")
+    return row
+
+
+def _check_kept(before: Mailbox, mailbox: Mailbox) -> None:
+    if (before.protocol == Protocol.BUILTIN) != (mailbox.protocol == Protocol.BUILTIN):
+        raise ServiceError("A built-in mailbox stays one, and no other becomes one.", field="protocol")
+
+
+def _record(actor: Actor, before: Mailbox | None, mailbox: Mailbox, *, new_secret: bool) -> None:
+    """What differs; all of it for a new mailbox."""
+    old, new = {} if before is None else _values(before), _values(mailbox)
+    changed = [name for name in new if before is None or old[name] != new[name]]
+    shown_old = {name: _shown(name, old[name]) for name in changed if name in old}
+    shown_new = {name: _shown(name, new[name]) for name in changed}
+    for name, value in shown_old.items():
+        if shown_new[name] == value:
+            # As many addresses as before, but others.
+            shown_new[name] = "(changed)"
+    if new_secret:
+        shown_new |= {"secret": "changed"}
+    action = "mailbox.added" if before is None else "mailbox.changed"
+    audit.record(actor=actor, action=action, entity=mailbox, old=shown_old, new=shown_new)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name not in _COUNTED:
+        return value
+    number = len(value) if isinstance(value, list) else int(bool(value))
+    return f"{number} address{'' if number == 1 else 'es'}"
 
 
 def archive_mailbox(*, actor: Actor, mailbox: Mailbox) -> Mailbox:
@@ -140,11 +170,14 @@ def test_connection(mailbox: Mailbox) -> Report:
     return report
 
 
-def pull_mailbox(mailbox: Mailbox) -> PullReport:
-    """Look now, whether it is due or not. The report says in sentences what was found or what went wrong."""
+def pull_mailbox(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> PullReport:
+    """Look now, whether it is due or not. The report says in sentences what was found or what went wrong.
+
+    ``stopping`` is asked between batches; a look that it ended says so.
+    """
     if mailbox.archived_at is not None:
         return PullReport(mailbox.name, error="This mailbox is archived")
-    return pull(mailbox)
+    return pull(mailbox, stopping=stopping)
 
 
 def _found(mailbox: Mailbox, source: Source) -> list[str]:
@@ -183,6 +216,8 @@ def _first_fetch(mailbox: Mailbox, source: Source) -> str:
 def _check(mailbox: Mailbox) -> None:
     mailbox.slug = mailbox.slug.strip().lower()
     mailbox.name = mailbox.name.strip() or mailbox.slug
+    for name in ("slug", "name"):
+        check_length(getattr(mailbox, name), name)
     mailbox.addresses = _addresses(mailbox.addresses, "addresses")
     mailbox.form_senders = _addresses(mailbox.form_senders, "form_senders")
     mailbox.authserv_ids = [str(name).strip().lower() for name in mailbox.authserv_ids or [] if str(name).strip()]
@@ -292,7 +327,7 @@ def _addresses(values: list[Any], name: str) -> list[str]:
 
 
 def _values(mailbox: Mailbox) -> dict[str, Any]:
-    return {name: getattr(mailbox, name) for name in _AUDITED}
+    return {name: getattr(mailbox, name) for name in (*_AUDITED, *_COUNTED)}
 
 
 def _writable() -> list[str]:

@@ -9,12 +9,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from emailflow import tasks
-from emailflow.inbound.due import due
+from emailflow.inbound.due import due, pull_due
 from emailflow.inbound.lease import LeaseLost, claim
 from emailflow.inbound.pull import pull
 from emailflow.inbound.pull_report import PullReport
+from emailflow.inbound.reconcile import reconcile
 from emailflow.models import Delivery, Mailbox, Message
-from tests.mailboxes import commits_fail, drop, mail, maildir_mailbox
+from emailflow.services.mailboxes import save_mailbox
+from tests.mailboxes import ACTOR, commits_fail, drop, mail, maildir_mailbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +83,33 @@ def test_trouble_of_one_mailbox_stops_no_other(tmp_path: Path) -> None:
     broken.refresh_from_db()
     assert "not an absolute path" in broken.last_error
     assert Message.objects.count() == 1
+
+
+def test_an_error_that_nobody_expected_is_that_mailbox_s_trouble_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raises(*_: object, **__: object) -> None:
+        raise ValueError("a library stumbles")
+
+    monkeypatch.setattr("socket.create_connection", raises)
+    row = Mailbox(slug="broken", name="Broken", host="127.0.0.1", username="anna", start_policy="all")
+    broken = save_mailbox(actor=ACTOR, mailbox=row, secret="right")
+    good = maildir_mailbox(tmp_path)
+    drop(tmp_path, mail())
+
+    reports = pull_due()
+
+    assert [report.mailbox for report in reports] == [broken.name, good.name]
+    assert Message.objects.get().mailbox == good
+    broken.refresh_from_db()
+    assert "could not read this mailbox (ValueError)" in broken.last_error
+    assert (broken.failures, broken.lease_token, broken.lease_until) == (1, "", None)
+    assert broken.last_error_at is not None
+    assert broken.next_pull_at is not None
+    assert broken.next_pull_at - broken.last_error_at == timedelta(seconds=2 * broken.interval)
+    assert [record.exc_info is not None for record in caplog.records if "the look failed" in record.message] == [True]
+    assert "log of Hub" in str(reconcile(broken).error)
+    assert claim(broken.pk, 60) is not None
 
 
 def test_a_good_look_clears_the_trouble(tmp_path: Path) -> None:

@@ -8,9 +8,12 @@ import pytest
 from django.utils import timezone
 
 from emailflow.fields import unseal
+from emailflow.inbound.due import due, pullable
 from emailflow.models import Mailbox
 from emailflow.services.mailboxes import archive_mailbox, pull_mailbox, save_mailbox
-from tests.mailboxes import ACTOR, maildir_mailbox
+from tests.mailboxes import ACTOR, drop, mail, maildir_mailbox
+from tests.threads import at_once
+from tests.tickets.making import audit_as_text, entries
 from tickets.errors import Conflict, ServiceError
 from tickets.models import AuditEntry
 
@@ -135,7 +138,7 @@ def test_a_changed_mailbox_is_looked_at_again_at_once_and_keeps_its_lease() -> N
 
 def test_an_archived_mailbox_is_kept_and_read_no_more() -> None:
     mailbox = archive_mailbox(actor=ACTOR, mailbox=save(imap()))
-    assert not Mailbox.objects.get(pk=mailbox.pk).is_live
+    assert mailbox not in pullable()
     assert str(pull_mailbox(mailbox)) == "This mailbox is archived."
     with pytest.raises(Conflict):
         archive_mailbox(actor=ACTOR, mailbox=mailbox)
@@ -146,3 +149,51 @@ def test_a_built_in_mailbox_is_neither_archived_nor_pulled() -> None:
     with pytest.raises(ServiceError):
         archive_mailbox(actor=ACTOR, mailbox=built_in)
     assert "built in" in str(pull_mailbox(built_in))
+
+
+def test_the_audit_says_who_is_believed_and_shows_no_address(tmp_path: Path) -> None:
+    mailbox = maildir_mailbox(tmp_path, addresses=["a@hub.example"], authserv_ids=["mx.hub.example"])
+    mailbox.authserv_ids = ["mx.evil.example"]
+    mailbox.addresses = ["b@hub.example"]
+    mailbox.form_senders = ["form@hub.example", "other@hub.example"]
+    mailbox.from_address = "us@hub.example"
+    save(mailbox, secret=None)
+
+    [(_, first)] = entries("mailbox.added")
+    assert (first["authserv_ids"], first["addresses"]) == (["mx.hub.example"], "1 address")
+    [(old, new)] = entries("mailbox.changed")
+    assert (old.pop("authserv_ids"), new.pop("authserv_ids")) == (["mx.hub.example"], ["mx.evil.example"])
+    assert old == {"addresses": "1 address", "form_senders": "0 addresses", "from_address": "0 addresses"}
+    assert new == {"addresses": "(changed)", "form_senders": "2 addresses", "from_address": "1 address"}
+    assert "@" not in audit_as_text()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_changes_at_once_the_second_is_audited_against_the_first(tmp_path: Path) -> None:
+    mailbox = maildir_mailbox(tmp_path)
+
+    def change(name: str) -> None:
+        row = Mailbox.objects.get(pk=mailbox.pk)
+        row.authserv_ids = [name]
+        save(row, secret=None)
+
+    at_once(lambda: change("a.example"), lambda: change("b.example"), lambda: change("c.example"))
+
+    steps = [(old["authserv_ids"], new["authserv_ids"]) for old, new in entries("mailbox.changed")]
+    assert [old for old, _ in steps] == [[], *(new for _, new in steps[:-1])]
+
+
+def test_a_name_that_is_too_long_stands_at_its_field(tmp_path: Path) -> None:
+    for field in ("slug", "name"):
+        with pytest.raises(ServiceError) as error:
+            maildir_mailbox(tmp_path, **{field: "x" * 201})
+        assert error.value.field == field
+
+
+def test_a_look_whose_time_is_up_says_so_and_goes_on_at_once(tmp_path: Path) -> None:
+    mailbox = maildir_mailbox(tmp_path)
+    drop(tmp_path, mail())
+    report = pull_mailbox(mailbox, stopping=lambda: True)
+    assert str(report) == "The time was up before everything was read; the rest comes with the next look."
+    assert mailbox in due()
+    assert str(pull_mailbox(mailbox)) == "1 new mail stored."
