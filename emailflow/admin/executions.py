@@ -8,6 +8,7 @@ from emailflow import querysets
 from emailflow.admin import words
 from emailflow.models import Execution, ExecutionStatus
 from tickets.admin.base import ReadOnlyAdmin, badge, link_to, pretty
+from tickets.limits import row_id
 from tickets.models import User
 
 _TONES = {ExecutionStatus.SUCCESS: "good", ExecutionStatus.FAILED: "bad", ExecutionStatus.SKIPPED: ""}
@@ -40,8 +41,8 @@ class ExecutionAdmin(ReadOnlyAdmin):
         return querysets.executions_for(user)
 
     def find(self, rows: QuerySet[Execution], text: str) -> QuerySet[Execution]:
-        if text.isdigit() and len(text) <= 18:
-            return rows.filter(message=int(text))
+        if (number := row_id(text)) is not None:
+            return rows.filter(message=number)
         return rows.filter(workflow__name=text)
 
     @admin.display(description="Status")

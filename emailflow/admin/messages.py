@@ -19,6 +19,7 @@ from emailflow.models import Label, Message, Outcome, State, Trace
 from emailflow.services.messages import ignore, make_ticket, reprocess
 from tickets import blobs
 from tickets.admin.base import ReadOnlyAdmin, actor_of, badge, link_to, moment, pretty, user_of
+from tickets.limits import row_id
 from tickets.models import User
 from tickets.views.files import file_response
 
@@ -67,7 +68,7 @@ class MailboxFilter(ColumnFilter):
         return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        return super().queryset(request, queryset) if (self.value() or "").isdigit() else queryset
+        return queryset if row_id(self.value()) is None else super().queryset(request, queryset)
 
 
 class TroubleFilter(ColumnFilter):
@@ -119,8 +120,8 @@ class MessageAdmin(ReadOnlyAdmin):
         return querysets.messages_for(user)
 
     def find(self, rows: QuerySet[Message], text: str) -> QuerySet[Message]:
-        if text.isdigit() and len(text) <= 18:
-            return rows.filter(pk=int(text))
+        if (number := row_id(text)) is not None:
+            return rows.filter(pk=number)
         return rows.filter(message_id=text)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:

@@ -15,6 +15,7 @@ from emailflow.models import (
     Workflow,
 )
 from tickets.api.filters import ChoicesFilter, IdFilter, MomentFilter
+from tickets.limits import row_id
 
 _OUTCOMES = [choice for choice in Outcome.choices if choice[0]]
 
@@ -35,8 +36,8 @@ class MessageFilter(filters.FilterSet):
         fields: list[str] = []
 
     def of_mailbox(self, messages: QuerySet[Message], name: str, value: str) -> QuerySet[Message]:
-        if value.isascii() and value.isdigit() and len(value) <= 18:
-            return messages.filter(mailbox=int(value))
+        if (number := row_id(value)) is not None:
+            return messages.filter(mailbox=number)
         # Asked apart: with the id the index of the mailbox gives the newest first.
         return messages.filter(mailbox__in=list(Mailbox.objects.filter(slug=value).values_list("pk", flat=True)))
 

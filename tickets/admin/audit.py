@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from tickets import querysets
 from tickets.admin import words
 from tickets.admin.base import ReadOnlyAdmin, pretty
+from tickets.limits import row_id
 from tickets.models import AuditEntry, User
 
 
@@ -28,12 +29,13 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return querysets.audit_for(user)
 
     def find(self, rows: QuerySet[AuditEntry], text: str) -> QuerySet[AuditEntry]:
-        what, _, number = text.rpartition(" ")
-        if not number.isdigit() or len(number) > 18:
+        what, _, last = text.rpartition(" ")
+        number = row_id(last)
+        if number is None:
             return rows.filter(entity_type=text.lower())
         if not what:
-            return rows.filter(ticket_id=int(number))
-        return rows.filter(entity_type=what.strip().lower(), entity_id=int(number))
+            return rows.filter(ticket_id=number)
+        return rows.filter(entity_type=what.strip().lower(), entity_id=number)
 
     @admin.display(description="What happened")
     def sentence(self, row: AuditEntry) -> str:

@@ -7,6 +7,7 @@ from django.urls import NoReverseMatch, reverse
 
 from tickets import querysets
 from tickets.admin import words
+from tickets.limits import row_id
 from tickets.models import (
     Attachment,
     AuditEntry,
@@ -87,7 +88,7 @@ def mails_of(ticket: Ticket, user: User) -> list[dict[str, Any]]:
 def ledger_page(mail: EmailLog) -> str:
     """Where the trace of an incoming mail is shown, or ''."""
     kind, _, key = mail.source_key.partition(":")
-    if kind != Direction.IN or not key.isdigit():
+    if kind != Direction.IN or row_id(key) is None:
         return ""
     try:
         return reverse("admin:emailflow_message_change", args=[key])

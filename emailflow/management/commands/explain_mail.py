@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from emailflow.inbound.trace import sentences
 from emailflow.models import Message
+from tickets.limits import row_id
 
 
 class Command(BaseCommand):
@@ -18,7 +19,8 @@ class Command(BaseCommand):
         wanted = str(options["id"])
         ids = [wanted, f"<{wanted.strip('<>')}>"]
         messages = Message.objects.select_related("mailbox", "ticket").order_by("id")
-        found = messages.filter(pk=int(wanted)) if wanted.isdigit() else messages.filter(message_id__in=ids)
+        number = row_id(wanted)
+        found = messages.filter(message_id__in=ids) if number is None else messages.filter(pk=number)
         rows = list(found[:20])
         if not rows:
             raise CommandError(f"There is no mail {wanted} in the ledger.")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from emailflow.inbound.pipeline import process_message
@@ -139,6 +140,16 @@ def test_filters_narrow_the_ledger(settings: Any) -> None:
     assert found(label="spam") == set()
     assert found(q=filed.message_id) == {filed.pk}
     assert found(q=str(lost.pk)) == {lost.pk}
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "9" * 30])
+def test_what_only_looks_like_a_number_breaks_no_list(text: str) -> None:
+    row, client = arrived(), browser(superuser())
+    assert row in client.get(LIST, {"mailbox": text}).context["cl"].result_list
+    assert list(client.get(LIST, {"q": text}).context["cl"].result_list) == []
+    assert client.get("/admin/emailflow/execution/", {"q": text}).status_code == 200
+    with pytest.raises(CommandError, match="There is no mail"):
+        call_command("explain_mail", text)
 
 
 def test_mail_is_visible_with_its_ticket_only() -> None:

@@ -27,6 +27,7 @@ from tickets.api.serializers.tickets import (
     TicketSerializer,
 )
 from tickets.api.views.base import ListAndDetail, uploads_of
+from tickets.limits import row_id
 from tickets.models import Direction, EmailLog, Ticket, User
 from tickets.services.tickets import change_ticket, open_ticket
 
@@ -42,8 +43,9 @@ _ASSIGNMENTS = ("assigned_to_user", "assigned_team")
 
 def find_ticket(tickets: QuerySet[Ticket], name: str) -> Ticket:
     """A ticket by id or number among those given. Raises NotFound that names ``ticket_id``."""
-    by = {"pk": int(name)} if name.isdigit() else {"ticket_number": name.upper()}
-    ticket = tickets.filter(**by).first()
+    number = row_id(name)
+    found = tickets.filter(ticket_number=name.upper()) if number is None else tickets.filter(pk=number)
+    ticket = found.first()
     if ticket is None:
         raise not_found("ticket_id", "There is no such ticket.")
     return ticket
