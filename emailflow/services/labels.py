@@ -4,10 +4,11 @@ import re
 
 from django.db import IntegrityError, transaction
 
-from emailflow.models import ANY_LABEL, Label, Message, Workflow
+from emailflow.models import Label, Message, Workflow
 from tickets import audit
 from tickets.actors import Actor
 from tickets.errors import Conflict, ServiceError
+from tickets.limits import check_length
 from tickets.models import Installed
 
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,59}")
@@ -23,7 +24,8 @@ def save_label(*, actor: Actor, label: Label) -> Label:
     label.name = " ".join(label.name.split())
     if not label.name:
         raise ServiceError("Enter a name.", field="name")
-    if not _SLUG.fullmatch(label.slug) or label.slug == ANY_LABEL:
+    check_length(label.name, "name")
+    if not _SLUG.fullmatch(label.slug):
         raise ServiceError("Enter lower-case letters, digits, - and _, a letter first.", field="slug")
     try:
         # The row is locked, so that the audit entry has the true old values.

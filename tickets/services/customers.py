@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from tickets import audit
 from tickets.actors import Actor
 from tickets.errors import Conflict, ServiceError
+from tickets.limits import MOST_ADDRESS, check_length
 from tickets.models import Contact, Customer, CustomerDomain
 from tickets.public_providers import is_public
 from tickets.storable import storable
@@ -26,12 +27,13 @@ def save_customer(*, actor: Actor, customer: Customer, domains: Sequence[str] | 
     """Write a new or changed customer; ``domains`` replaces all of its domains, None leaves them.
 
     A contact without a customer whose address is at a new domain joins this customer. Raises ServiceError
-    naming the field: an empty name, a public mail provider's domain, a domain of another customer.
+    naming the field: an empty or too long name, a public mail provider's domain, a domain of another customer.
     """
     if not customer.name.strip():
         raise ServiceError("A customer needs a name.", field="name")
     wanted = None if domains is None else [_checked_domain(domain) for domain in domains if domain.strip()]
     customer.name, customer.notes = storable(customer.name).strip(), storable(customer.notes)
+    check_length(customer.name, "name")
     is_new = customer.pk is None
     try:
         # Customer, domains and audit row together: a refused domain leaves no half customer behind.
@@ -86,6 +88,8 @@ def save_contact(*, actor: Actor, contact: Contact) -> Contact:
     """Write a new or changed contact; the address is kept in lower case. Raises ServiceError naming the field."""
     contact.email = contact.email.strip().lower()
     contact.name, contact.phone = storable(contact.name).strip(), storable(contact.phone).strip()
+    check_length(contact.email, "email", MOST_ADDRESS)
+    check_length(contact.name, "name")
     try:
         validate_email(contact.email)
     except ValidationError as error:

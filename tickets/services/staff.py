@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
@@ -14,7 +14,9 @@ from knox.settings import CONSTANTS
 from tickets import audit
 from tickets.actors import Actor
 from tickets.errors import ServiceError
+from tickets.limits import check_length
 from tickets.models import ApiToken, Team, User
+from tickets.storable import storable
 
 # What the audit log keeps with its value. Of a name, an address or a text it keeps only that it changed.
 _SHOWN = ("is_active", "is_staff", "is_superuser", "language", "time_zone", "alerts", "working", "visibility")
@@ -69,22 +71,33 @@ def set_password(*, actor: Actor, user: User, password: str | None) -> None:
 
 def save_team(*, actor: Actor, team: Team, members: Iterable[User] | None = None) -> Team:
     """Write a new or changed team, its members where given, and an audit row. Raises ServiceError at name."""
-    team.name = team.name.strip()
+    team.name = storable(team.name).strip()
     if not team.name:
         raise ServiceError("A team needs a name.", field="name")
-    # Closes the race between two teams of one name, and keeps the audit row with its change.
-    with transaction.atomic():
+    check_length(team.name, "name")
+    taken = ServiceError("There is a team of this name already.", field="name")
+    is_new = team.pk is None
+    try:
+        # The row is locked, so that the audit row has the true old values, and is written with its change.
+        with transaction.atomic():
+            if Team.objects.filter(name=team.name).exclude(pk=team.pk).exists():
+                raise taken
+            before = None if is_new else Team.objects.select_for_update(no_key=True).filter(pk=team.pk).first()
+            old: dict[str, Any] = {"name": before.name} if before else {}
+            team.save()
+            new: dict[str, Any] = {"name": team.name}
+            if members is not None:
+                old["members"] = sorted(team.members.values_list("pk", flat=True)) if before else []
+                team.members.set(members)
+                new["members"] = sorted(team.members.values_list("pk", flat=True))
+            _record(actor, "team", team, before is None, old, new)
+    except IntegrityError as error:
+        # Somebody else took the name since we looked.
+        if is_new:
+            team.pk = None
         if Team.objects.filter(name=team.name).exclude(pk=team.pk).exists():
-            raise ServiceError("There is a team of this name already.", field="name")
-        before = Team.objects.select_for_update(no_key=True).filter(pk=team.pk).first() if team.pk else None
-        old: dict[str, Any] = {"name": before.name} if before else {}
-        team.save()
-        new: dict[str, Any] = {"name": team.name}
-        if members is not None:
-            old["members"] = sorted(team.members.values_list("pk", flat=True)) if before else []
-            team.members.set(members)
-            new["members"] = sorted(team.members.values_list("pk", flat=True))
-        _record(actor, "team", team, before is None, old, new)
+            raise taken from error
+        raise
     return team
 
 

@@ -214,15 +214,31 @@ def change_ticket(
 
 
 def add_tags(*, actor: Actor, ticket: Ticket, names: Iterable[str], unit: UnitOfWork | None = None) -> None:
-    """Add tags, keep those that are there. Writes tags and an audit row. Raises TicketsAreOff."""
+    """Add tags, keep those that are there.
+
+    Writes the new ones, the ticket's ``updated_at`` and an audit row; nothing when all are there. Without ``unit``:
+    one transaction, the ticket row locked. Raises ServiceError for a word that cannot be a tag, TicketsAreOff.
+    """
     if not settings.TICKET_ENABLED:
         raise TicketsAreOff
     cleaned = clean_tags(names)
     if not cleaned:
         return
     with in_unit(unit) as work:
-        work.tag(ticket, cleaned)
-        work.audit(actor=actor, action="ticket.tagged", entity=ticket, ticket=ticket, new={"tags": list(cleaned)})
+        if unit is None:
+            # Closes the race with another change of the same ticket: what both add is noted once.
+            ticket = locked(ticket)
+        there = work.tags_of(ticket)
+        if ticket.pk is not None:
+            there |= set(TicketTag.objects.filter(ticket=ticket.pk).values_list("tag__name", flat=True))
+        added = tuple(name for name in cleaned if name not in there)
+        if not added:
+            return
+        work.tag(ticket, added)
+        if ticket.pk is not None:
+            work.change(ticket, {"updated_at": timezone.now()})
+        work.audit(actor=actor, action="ticket.tagged", entity=ticket, ticket=ticket, new={"tags": list(added)})
+        send_changed(work, ticket, {"tags": sorted(there)}, {"tags": sorted({*there, *added})}, actor)
 
 
 def clean_tags(names: Iterable[str]) -> tuple[str, ...]:

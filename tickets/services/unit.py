@@ -87,6 +87,10 @@ class UnitOfWork:
     def tag(self, ticket: Ticket, names: tuple[str, ...]) -> None:
         self._append(self._tags, (ticket, names))
 
+    def tags_of(self, ticket: Ticket) -> set[str]:
+        """The tags that wait here for this ticket."""
+        return {name for other, names in self._tags if _same(other, ticket) for name in names}
+
     def comment(self, comment: Comment) -> None:
         self._append(self._comments, comment)
 
@@ -183,6 +187,10 @@ class UnitOfWork:
         # A participant, tag or log row that is there already keeps its state: refused stays refused.
         quiet = model in (Participant, TicketTag)
         model._default_manager.bulk_create(rows, ignore_conflicts=quiet)
+
+
+def _same(one: Ticket, other: Ticket) -> bool:
+    return one is other or (one.pk is not None and one.pk == other.pk)
 
 
 def _set(ticket: Ticket, values: Mapping[str, Any]) -> None:

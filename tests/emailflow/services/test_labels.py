@@ -76,3 +76,9 @@ def test_a_slug_is_given_once(own: Label) -> None:
 def test_an_unused_label_can_be_deleted(own: Label) -> None:
     delete_label(actor=ACTOR, label=own)
     assert not Label.objects.filter(slug="complaint").exists()
+
+
+def test_a_name_that_is_too_long_stands_at_its_field() -> None:
+    with pytest.raises(ServiceError) as error:
+        save_label(actor=ACTOR, label=Label(slug="long", name="x" * 201))
+    assert error.value.field == "name"

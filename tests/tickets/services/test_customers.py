@@ -185,3 +185,14 @@ def test_of_two_who_take_the_same_domain_at_once_one_gets_words() -> None:
         assert sorted(said) == ["", "domains"]
     assert Customer.objects.count() == len(entries("customer.created")) == 10
     assert CustomerDomain.objects.count() == 20
+
+
+def test_what_no_index_could_hold_stands_at_its_field() -> None:
+    with pytest.raises(ServiceError) as error:
+        save(name="x" * 201)
+    assert error.value.field == "name"
+    for field, values in (("email", {"address": "a@" + "b" * 250 + ".dk"}), ("name", {"name": "x" * 201})):
+        with pytest.raises(ServiceError) as error:
+            contact_of(**values)
+        assert error.value.field == field
+    assert save(name="å" * 200).name == "å" * 200

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.utils import timezone
 
 from tests.threads import at_once
 from tests.tickets.making import ADDRESS, HUB, audit_as_text, contact_of, counts, entries, open_one, team_of
+from tickets import signals
 from tickets.actors import Actor
 from tickets.errors import Conflict, ServiceError, TicketsAreOff
 from tickets.models import AuditEntry, Comment, Customer, Participant, SearchText, Ticket, TicketTag, User
@@ -246,7 +248,37 @@ class TestTags:
         assert tags_of(ticket) == ["a", "b"]
         entry = AuditEntry.objects.get(action="ticket.tagged")
         assert (entry.actor_type, entry.actor_id, entry.actor_name) == ("rule", 3, "Printers")
-        assert entry.new_values == {"tags": ["b", "a"]}
+        assert entry.new_values == {"tags": ["b"]}
+
+    def test_only_a_new_tag_is_noted_dated_and_told(self) -> None:
+        ticket = open_one(tags=["a"])
+        told: list[dict[str, Any]] = []
+
+        def listen(*, old: dict[str, Any], new: dict[str, Any], **_: Any) -> None:
+            told.append({"old": old, "new": new})
+
+        signals.ticket_changed.connect(listen)
+        try:
+            with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
+                add_tags(actor=HUB, ticket=ticket, names=["A"])
+                assert Ticket.objects.get(pk=ticket.pk).updated_at == ticket.updated_at
+                assert told == []
+                add_tags(actor=HUB, ticket=ticket, names=["a", "b"])
+                assert Ticket.objects.get(pk=ticket.pk).updated_at == timezone.now()
+        finally:
+            signals.ticket_changed.disconnect(listen)
+        assert told == [{"old": {"tags": ["a"]}, "new": {"tags": ["a", "b"]}}]
+        assert entries("ticket.tagged") == [({}, {"tags": ["b"]})]
+
+    def test_tags_of_a_ticket_that_is_being_opened_are_noted_once(self) -> None:
+        with transaction.atomic():
+            unit = UnitOfWork()
+            ticket = open_ticket(actor=HUB, subject="New", source="manual", tags=["a"], unit=unit)
+            add_tags(actor=HUB, ticket=ticket, names=["a", "b"], unit=unit)
+            add_tags(actor=HUB, ticket=ticket, names=["b"], unit=unit)
+            unit.flush()
+        assert tags_of(ticket) == ["a", "b"]
+        assert entries("ticket.tagged") == [({}, {"tags": ["b"]})]
 
     def test_nothing_to_add_writes_nothing(self) -> None:
         ticket = open_one()
@@ -298,3 +330,11 @@ def test_of_two_who_change_different_fields_at_once_neither_is_lost() -> None:
     assert len(entries("ticket.changed")) == 6 * rounds
     assert TicketTag.objects.count() == 1
     assert Comment.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tag_that_two_add_at_once_is_noted_once() -> None:
+    ticket = open_one()
+    at_once(*[lambda: add_tags(actor=HUB, ticket=ticket, names=["a"])] * 3)
+    assert tags_of(ticket) == ["a"]
+    assert len(entries("ticket.tagged")) == 1
