@@ -19,8 +19,9 @@ from tickets import querysets, search
 from tickets.admin import thread
 from tickets.admin.base import HubModelAdmin, actor_of, badge, moment, user_of
 from tickets.errors import ServiceError
+from tickets.limits import row_id
 from tickets.models import OPEN_STATUSES, Comment, Priority, Source, Status, Team, Ticket, User
-from tickets.services.comments import add_comment, decide_participant
+from tickets.services.comments import accept_comment, add_comment, decide_participant
 from tickets.services.files import Upload
 from tickets.services.tickets import change_ticket, open_ticket
 
@@ -111,7 +112,8 @@ class AssigneeFilter(admin.SimpleListFilter):
             return queryset.filter(assigned_to_user=user_of(request))
         if value == "nobody":
             return queryset.filter(assigned_to_user=None)
-        return queryset.filter(assigned_to_user=int(value)) if value and value.isdigit() else queryset
+        number = row_id(value)
+        return queryset if number is None else queryset.filter(assigned_to_user=number)
 
 
 class TeamFilter(admin.SimpleListFilter):
@@ -122,8 +124,8 @@ class TeamFilter(admin.SimpleListFilter):
         return [(str(pk), name) for pk, name in Team.objects.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> QuerySet[Ticket]:
-        value = self.value()
-        return queryset.filter(assigned_team=int(value)) if value and value.isdigit() else queryset
+        number = row_id(self.value())
+        return queryset if number is None else queryset.filter(assigned_team=number)
 
 
 class UnverifiedFilter(admin.SimpleListFilter):
@@ -250,7 +252,8 @@ class TicketAdmin(HubModelAdmin):
             tags=data["tag_names"],
             uploads=uploads_of(data["uploads"]),
         )
-        row.__dict__.update(opened.__dict__)
+        # What the stock view says of the new row and where it goes from here.
+        row.pk, row.ticket_number = opened.pk, opened.ticket_number
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view
@@ -260,6 +263,11 @@ class TicketAdmin(HubModelAdmin):
                 "<int:ticket_id>/participants/<int:participant_id>/",
                 view(require_POST(self.participant_view)),
                 name="tickets_ticket_participant",
+            ),
+            path(
+                "<int:ticket_id>/comments/<int:comment_id>/accept/",
+                view(require_POST(self.accept_view)),
+                name="tickets_ticket_accept",
             ),
             *super().get_urls(),
         ]
@@ -304,6 +312,22 @@ class TicketAdmin(HubModelAdmin):
             f"{person.address} now takes part." if confirm else f"{person.address} was refused.",
         )
         return HttpResponseRedirect(self.page_of(ticket) + "#participants")
+
+    def accept_view(self, request: HttpRequest, ticket_id: int, comment_id: int) -> HttpResponse:
+        """A stranger's message is believed; with ``join`` its sender takes part."""
+        ticket = self._ticket(request, ticket_id)
+        join = request.POST.get("join") == "1"
+        wanted = ["tickets.change_comment", *(["tickets.change_participant"] if join else [])]
+        if not request.user.has_perms(wanted):
+            raise PermissionDenied
+        messages = querysets.comments_for(user_of(request)).filter(ticket=ticket.pk)
+        message = get_object_or_404(messages, pk=comment_id)
+        self.attempt(
+            request,
+            lambda: accept_comment(actor=actor_of(request), comment=message, join=join),
+            "The message is accepted; its sender now takes part." if join else "The message is accepted.",
+        )
+        return HttpResponseRedirect(f"{self.page_of(ticket)}#comment-{message.pk}")
 
     def _ticket(self, request: HttpRequest, ticket_id: int) -> Ticket:
         ticket: Ticket = self.row_or_404(request, ticket_id)

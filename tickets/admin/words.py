@@ -91,6 +91,8 @@ def sentence(entry: AuditEntry, names: Names | None = None) -> str:
 def _deed(entry: AuditEntry, names: Names) -> str:
     if entry.action == "comment.added":
         return "added an internal note" if entry.new_values.get("internal") else "added a message"
+    if entry.action == "comment.accepted":
+        return "accepted a stranger's message" + (" and let its sender take part" if entry.new_values["join"] else "")
     if entry.action in _ACTIONS:
         return _ACTIONS[entry.action]
     if entry.action == "ticket.tagged":

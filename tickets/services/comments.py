@@ -10,15 +10,15 @@ from django.utils import timezone
 
 from tickets import audit
 from tickets.actors import Actor
-from tickets.errors import ServiceError, TicketsAreOff
+from tickets.errors import Conflict, ServiceError, TicketsAreOff
 from tickets.models import (
     Comment,
     Contact,
     Participant,
+    ParticipantRole,
     ParticipantState,
     SearchKind,
     SearchText,
-    Source,
     Ticket,
     User,
 )
@@ -141,4 +141,61 @@ def decide_participant(*, actor: Actor, participant: Participant, confirm: bool)
     return row
 
 
-__all__ = ["Source", "add_comment", "decide_participant", "write_comment"]
+def accept_comment(*, actor: Actor, comment: Comment, join: bool) -> Comment:
+    """Take a stranger's message for what it says it is; with ``join`` its author takes part from now on.
+
+    Writes comment, the ticket's ``updated_at``, audit rows and, with ``join``, the author's address as a confirmed
+    participant. Locks ticket and comment. Raises Conflict for a message that waits for nobody, ServiceError at
+    ``join`` for an author without an address or one that was refused, TicketsAreOff.
+    """
+    if not settings.TICKET_ENABLED:
+        raise TicketsAreOff
+    # Closes the race between two people who decide, and between them and a mail of the same sender.
+    with in_unit(None) as work:
+        ticket = locked(comment.ticket)
+        row = Comment.objects.select_for_update(no_key=True).filter(pk=comment.pk, ticket=ticket.pk).first()
+        if row is None:
+            raise Conflict("This message is not there any more.")
+        if not row.is_unverified:
+            raise Conflict("This message is accepted already.")
+        if join:
+            _let_in(work, actor, ticket, row.author_contact)
+        row.is_unverified = False
+        row.save(update_fields=["is_unverified"])
+        work.change(ticket, {"updated_at": timezone.now()})
+        work.audit(
+            actor=actor,
+            action="comment.accepted",
+            entity=row,
+            ticket=ticket,
+            old={"unverified": True},
+            new={"unverified": False, "join": join},
+        )
+    return row
+
+
+def _let_in(unit: UnitOfWork, actor: Actor, ticket: Ticket, contact: Contact | None) -> None:
+    if contact is None:
+        raise ServiceError("The address of its sender is not known: accept the message alone.", field="join")
+    person, is_new = Participant.objects.select_for_update(no_key=True).get_or_create(
+        ticket=ticket,
+        address=contact.email,
+        defaults={
+            "name": contact.name,
+            "role": ParticipantRole.CC,
+            "state": ParticipantState.CONFIRMED,
+            "added_by": actor.name,
+            "created_at": timezone.now(),
+        },
+    )
+    if person.state == ParticipantState.REFUSED:
+        raise ServiceError("This address was refused before, and stays refused.", field="join")
+    old = {}
+    if not is_new:
+        if person.state == ParticipantState.CONFIRMED:
+            return
+        old = {"state": str(person.state)}
+        person.state = ParticipantState.CONFIRMED
+        person.save(update_fields=["state"])
+    new = {"state": str(ParticipantState.CONFIRMED)}
+    unit.audit(actor=actor, action="participant.confirmed", entity=person, ticket=ticket, old=old, new=new)

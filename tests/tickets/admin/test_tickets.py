@@ -10,6 +10,7 @@ from tests.adminkit import agent, asked_by, browser, form_values, superuser, tex
 from tests.rest import SYSTEM, customer, ticket
 from tickets.models import (
     AuditEntry,
+    Comment,
     Contact,
     Participant,
     ParticipantRole,
@@ -73,6 +74,14 @@ def test_filters_narrow_the_list() -> None:
     assert found(unverified="1") == {"Strange"}
     assert found(status="closed") == set()
     assert found(status="unsolved") == {"Mine", "Nobody's", "Strange"}
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "9" * 30])
+def test_what_only_looks_like_a_number_breaks_no_list(text: str) -> None:
+    row, client = ticket(), browser(superuser())
+    for query in ({"assignee": text}, {"team": text}):
+        assert row.ticket_number in text_of(client.get(LIST, query))
+    assert client.get("/admin/tickets/auditentry/", {"q": f"ticket {text}"}).status_code == 200
 
 
 def test_pages_lead_through_all_tickets_and_back() -> None:
@@ -249,6 +258,47 @@ def test_a_pending_participant_is_decided_on_the_page(decision: str, state: str)
     client.post(f"{page_of(row)[:-7]}participants/{person.pk}/", {"decision": decision})
     person.refresh_from_db()
     assert person.state == state
+
+
+def strange_message(row: Ticket) -> Comment:
+    sender = Contact.objects.create(email="ole@x.example")
+    return add_comment(
+        actor=SYSTEM, ticket=row, body_text="Let me in", source=Source.EMAIL, author_contact=sender, is_unverified=True
+    )
+
+
+@pytest.mark.parametrize("join", [False, True])
+def test_a_stranger_s_message_is_accepted_on_the_page(join: bool) -> None:
+    row = ticket()
+    message = strange_message(row)
+    client = browser(agent())
+    for words in ("Accept this message", "Accept and let the sender take part"):
+        assert words in text_of(client.get(page_of(row)))
+    address = f"{page_of(row)[:-7]}comments/{message.pk}/accept/"
+    assert f'action="{address}"' in client.get(page_of(row)).content.decode()
+
+    answer = client.post(address, {"join": str(int(join))}, follow=True)
+
+    assert "accepted a stranger's message" in text_of(answer)
+    assert "Unverified" not in text_of(answer)
+    assert "Accept this message" not in text_of(answer)
+    assert Participant.objects.filter(ticket=row, address="ole@x.example", state="confirmed").exists() is join
+    assert told(client.post(address, follow=True)) == ["This message is accepted already."]
+
+
+def test_a_stranger_s_message_is_accepted_by_those_who_may_and_within_its_ticket_only() -> None:
+    row, other = ticket(), ticket("Other")
+    message = strange_message(row)
+    address = f"{page_of(row)[:-7]}comments/{message.pk}/accept/"
+    half = agent("half", "Read-only", rights=("tickets.change_ticket", "tickets.change_comment"))
+    page = text_of(browser(half).get(page_of(row)))
+    assert "Accept this message" in page
+    assert "let the sender take part" not in page
+    assert browser(half).post(address, {"join": "1"}).status_code == 403
+    assert browser(agent("reader", "Read-only")).post(address).status_code == 403
+    assert browser(agent()).post(address.replace(f"/{row.pk}/", f"/{other.pk}/", 1)).status_code == 404
+    message.refresh_from_db()
+    assert message.is_unverified
 
 
 def test_actions_take_and_resolve_tickets() -> None:

@@ -6,7 +6,7 @@ from rest_framework.test import APIClient
 
 from tests.rest import API, SYSTEM, caller, fields_of, staff, ticket
 from tickets import blobs
-from tickets.models import Attachment, Source, Ticket
+from tickets.models import Attachment, Comment, Contact, Participant, Source, Ticket
 from tickets.services.comments import add_comment
 from tickets.services.files import Upload
 
@@ -51,6 +51,38 @@ def test_an_empty_comment_is_refused(client: APIClient) -> None:
     response = client.post(f"{API}/tickets/{ticket().pk}/comments", {"body_text": "  \n"})
     assert response.status_code == 400
     assert fields_of(response) == ["body_text"]
+
+
+def strange_message(address: str = "ole@x.example") -> Comment:
+    sender = Contact.objects.create(email=address)
+    return add_comment(
+        actor=SYSTEM, ticket=ticket(), body_text="Hi", source=Source.EMAIL, author_contact=sender, is_unverified=True
+    )
+
+
+def test_a_stranger_s_message_is_accepted_and_its_sender_let_in_when_asked(client: APIClient) -> None:
+    for join in (False, True):
+        message = strange_message(f"{join}@x.example".lower())
+        address = f"{API}/tickets/{message.ticket_id}/comments/{message.pk}/accept"
+        answer = client.post(address, {"join": join})
+        assert (answer.status_code, answer.json()["is_unverified"]) == (200, False), answer.content
+        assert Participant.objects.filter(ticket=message.ticket_id, state="confirmed").exists() is join
+        again = client.post(address, {"join": join})
+        assert again.status_code == 409
+        assert fields_of(again) == [""]
+
+
+def test_who_may_not_accept_or_let_in_is_told_so() -> None:
+    message = strange_message()
+    address = f"{API}/tickets/{message.ticket_id}/comments/{message.pk}/accept"
+    reader, half = staff("bo", "Read-only"), staff("cy", "Read-only", rights=("tickets.change_comment",))
+    assert caller(reader).post(address, {"join": False}).status_code == 403
+    refused = caller(half).post(address, {"join": True})
+    assert (refused.status_code, fields_of(refused)) == (403, ["join"])
+    assert fields_of(caller(half).post(address, {})) == ["join"]
+    assert caller(half).post(address, {"join": False}).status_code == 200
+    hidden = staff("di", "Agents", visibility="own_tickets")
+    assert caller(hidden).post(address, {"join": False}).status_code == 404
 
 
 def test_files_go_up_with_a_comment_and_come_down_unchanged(client: APIClient) -> None:

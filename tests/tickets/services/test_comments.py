@@ -13,7 +13,7 @@ from tickets.actors import Actor
 from tickets.errors import Conflict, ServiceError, TicketsAreOff
 from tickets.models import AuditEntry, Comment, Participant, SearchText, Ticket, User
 from tickets.search import search
-from tickets.services.comments import add_comment, decide_participant
+from tickets.services.comments import accept_comment, add_comment, decide_participant
 from tickets.services.files import Upload
 from tickets.services.tickets import change_ticket
 
@@ -156,3 +156,72 @@ def test_messages_and_changes_at_once_all_hold() -> None:
     assert ticket.category == "14"
     assert ticket.first_response_at == ticket.comments.filter(author_user=kim).earliest("created_at", "id").created_at
     assert ticket.comments.count() == 31
+
+
+def stranger(ticket: Ticket) -> Comment:
+    return comment_on(ticket, "Let me in", author_contact=contact_of("ole@x.example"), is_unverified=True)
+
+
+def test_an_accepted_message_is_no_stranger_s_any_more_and_its_sender_stays_outside() -> None:
+    ticket = open_one(contact=contact_of())
+    comment = stranger(ticket)
+    start = timezone.now()
+
+    with time_machine.travel(start + timedelta(hours=1), tick=False):
+        accept_comment(actor=HUB, comment=comment, join=False)
+
+    comment.refresh_from_db()
+    ticket.refresh_from_db()
+    assert not comment.is_unverified
+    assert ticket.updated_at == start + timedelta(hours=1)
+    assert not Participant.objects.filter(address="ole@x.example").exists()
+    assert entries("comment.accepted") == [({"unverified": True}, {"unverified": False, "join": False})]
+    with pytest.raises(Conflict):
+        accept_comment(actor=HUB, comment=comment, join=True)
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_the_sender_of_an_accepted_message_may_take_part(pending: bool) -> None:
+    ticket = open_one()
+    if pending:
+        wants_in(ticket)
+    accept_comment(actor=HUB, comment=stranger(ticket), join=True)
+    person = Participant.objects.get(ticket=ticket, address="ole@x.example")
+    assert (person.role, person.state) == ("cc", "confirmed")
+    assert entries("participant.confirmed") == [({"state": "pending"} if pending else {}, {"state": "confirmed"})]
+    assert "ole" not in audit_as_text()
+
+
+def test_who_was_refused_or_has_no_address_is_not_let_in_and_the_message_stays_unverified() -> None:
+    ticket = open_one()
+    decide_participant(actor=HUB, participant=wants_in(ticket), confirm=False)
+    nobody = comment_on(ticket, "Who am I?", is_unverified=True)
+    for comment in (stranger(ticket), nobody):
+        with pytest.raises(ServiceError) as error:
+            accept_comment(actor=HUB, comment=comment, join=True)
+        assert error.value.field == "join"
+        comment.refresh_from_db()
+        assert comment.is_unverified
+    assert Participant.objects.get(ticket=ticket).state == "refused"
+
+
+def test_nothing_is_accepted_while_tickets_are_off(settings: Any) -> None:
+    comment = stranger(open_one())
+    settings.TICKET_ENABLED = False
+    with pytest.raises(TicketsAreOff):
+        accept_comment(actor=HUB, comment=comment, join=False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_accept_at_once_are_told_apart() -> None:
+    comment = stranger(open_one())
+
+    def accept() -> str:
+        try:
+            accept_comment(actor=HUB, comment=comment, join=True)
+        except Conflict:
+            return "late"
+        return "first"
+
+    assert sorted(at_once(accept, accept)) == ["first", "late"]
+    assert len(entries("comment.accepted")) == 1

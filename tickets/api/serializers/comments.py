@@ -84,3 +84,9 @@ class CommentCreateSerializer(StrictSerializer):
     body_text = serializers.CharField(trim_whitespace=False, max_length=MAX_TEXT)
     is_internal = serializers.BooleanField(default=False)
     attachments = _file_names()
+
+
+class CommentAcceptSerializer(StrictSerializer):
+    """The body of accept. ``join``: its sender takes part from now on."""
+
+    join = serializers.BooleanField()

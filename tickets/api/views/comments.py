@@ -12,15 +12,20 @@ from rest_framework.response import Response
 
 from tickets import blobs, querysets
 from tickets.api.downloads import AnyAccept, send_file
-from tickets.api.errors import field_error, not_found
+from tickets.api.errors import field_error, forbidden, not_found
 from tickets.api.filters import refuse_unknown_parameters
 from tickets.api.parsers import WITH_FILES
 from tickets.api.schema import BYTES, ERRORS
-from tickets.api.serializers.comments import AttachmentSerializer, CommentCreateSerializer, CommentSerializer
+from tickets.api.serializers.comments import (
+    AttachmentSerializer,
+    CommentAcceptSerializer,
+    CommentCreateSerializer,
+    CommentSerializer,
+)
 from tickets.api.views.base import ListAndDetail, Resource, uploads_of
 from tickets.api.views.tickets import TICKET_ID, find_ticket
 from tickets.models import Attachment, Comment, Source, Ticket
-from tickets.services.comments import add_comment
+from tickets.services.comments import accept_comment, add_comment
 
 _COMMENT_ID = OpenApiParameter("comment_id", OpenApiTypes.INT, OpenApiParameter.PATH)
 _ATTACHMENT_ID = OpenApiParameter("attachment_id", OpenApiTypes.INT, OpenApiParameter.PATH)
@@ -52,6 +57,7 @@ class CommentViewSet(ListAndDetail, OfTicket):
     parser_classes = WITH_FILES
     lookup_url_kwarg = "comment_id"
     sorts = {"oldest": ("created_at", "id"), "newest": ("-created_at", "-id")}
+    action_rights = {"accept": ("tickets.change_comment",)}
 
     def rows(self) -> QuerySet[Comment]:
         return querysets.comments_for(self.user).filter(ticket=self.ticket().pk)
@@ -79,6 +85,23 @@ class CommentViewSet(ListAndDetail, OfTicket):
             uploads=uploads_of(fields.get("attachments", ())),
         )
         return self.shown(self.get_queryset().filter(pk=comment.pk).first() or comment, 201)
+
+    @extend_schema(
+        summary="Accept a stranger's message",
+        description="With `join` its sender takes part in the ticket from now on; that needs the right to change "
+        "participants. 409 for a message that is accepted already.",
+        parameters=[TICKET_ID, _COMMENT_ID],
+        request=CommentAcceptSerializer,
+        responses={200: CommentSerializer, **ERRORS},
+    )
+    @action(detail=True, methods=["post"])
+    def accept(self, request: Request, ticket_id: str, comment_id: str) -> Response:
+        comment: Comment = self.get_object()
+        join = self.body(CommentAcceptSerializer)["join"]
+        if join and not self.user.has_perm("tickets.change_participant"):
+            raise forbidden("join", "You need the permission tickets.change_participant for this.")
+        accept_comment(actor=self.actor, comment=comment, join=join)
+        return self.shown(self.get_object())
 
 
 @extend_schema_view(
