@@ -117,7 +117,6 @@ STORAGES = {
 BLOB_DIR = DATA_DIR / "blobs"
 SPOOL_DIR = DATA_DIR / "spool"
 DROP_DIR = DATA_DIR / "drop"
-FILE_UPLOAD_TEMP_DIR = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 # Security. The cookies are marked secure when the site is served over https.

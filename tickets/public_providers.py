@@ -1,7 +1,6 @@
 """Mail domains that anybody can have an address at. None of them ever makes a customer."""
 
-PUBLIC_PROVIDERS = frozenset(
-    """
+_LIST = """
     126.com 163.com aim.com alice.it aol.com arcor.de att.net bigpond.com bk.ru bluewin.ch bluemail.dk bol.com.br
     bredband.net btinternet.com centrum.cz charter.net comcast.net cox.net cybermail.dk dr.com email.cz email.dk
     email.com eircom.net fastmail.com fastmail.fm fibermail.dk foxmail.com free.fr freenet.de frontiernet.net
@@ -19,8 +18,9 @@ PUBLIC_PROVIDERS = frozenset(
     wanadoo.fr web.de webspeed.dk wp.pl xs4all.nl yahoo.ca yahoo.co.in yahoo.co.jp yahoo.co.uk yahoo.com
     yahoo.com.br yahoo.de yahoo.dk yahoo.es yahoo.fr yahoo.it yahoo.no yahoo.se yandex.com yandex.ru ymail.com
     youmail.dk youmail.com zoho.com
-    """.split()
-)
+"""
+
+PUBLIC_PROVIDERS = frozenset(_LIST.split())
 
 
 def is_public(domain: str) -> bool:

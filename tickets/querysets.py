@@ -6,7 +6,6 @@ Every list starts with what the user may see. What is not visible does not exist
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tickets.models import (
-    OPEN_STATUSES,
     Attachment,
     AuditEntry,
     Comment,
@@ -43,10 +42,6 @@ def tickets_for(user: User) -> QuerySet[Ticket]:
         .select_related("customer", "contact", "assigned_to_user", "assigned_team")
         .prefetch_related("tags")
     )
-
-
-def open_tickets_for(user: User) -> QuerySet[Ticket]:
-    return tickets_for(user).filter(status__in=OPEN_STATUSES, merged_into=None)
 
 
 def comments_for(user: User) -> QuerySet[Comment]:

@@ -63,7 +63,7 @@ class _Together:
     def __init__(self, *, subject_only: bool) -> None:
         chosen = [(n, p) for n, (_, p) in enumerate(_PHRASES) if p.subject_only is subject_only]
         self.numbers = [number for number, _ in chosen]
-        self.pattern = re.compile(r"(?<!\w)(?=%s)" % "|".join(f"({phrase.words})" for _, phrase in chosen))
+        self.pattern = re.compile(r"(?<!\w)(?=" + "|".join(f"({phrase.words})" for _, phrase in chosen) + ")")
 
 
 _ANYWHERE = _Together(subject_only=False)

@@ -28,9 +28,7 @@ _FIELDS = (
 )
 
 
-def save_workflow(
-    *, actor: Actor, workflow: Workflow, conditions: Sequence[Step], steps: Sequence[Step]
-) -> Workflow:
+def save_workflow(*, actor: Actor, workflow: Workflow, conditions: Sequence[Step], steps: Sequence[Step]) -> Workflow:
     """Write a new or changed workflow with all its conditions and steps, and count up its version.
 
     Nothing is written when nothing has changed. Raises ServiceError, with ``field`` like ``name`` or
@@ -102,9 +100,7 @@ def _check_own_fields(workflow: Workflow) -> None:
         raise ServiceError("There is already a workflow with this name.", field="name")
     trigger = workflow.classification_trigger
     if trigger != ANY_LABEL and not Label.objects.filter(slug=trigger).exists():
-        raise ServiceError(
-            f"There is no label {trigger!r}; * means any label.", field="classification_trigger"
-        )
+        raise ServiceError(f"There is no label {trigger!r}; * means any label.", field="classification_trigger")
     threshold = workflow.confidence_threshold
     if not (math.isfinite(threshold) and 0 <= threshold <= 1):
         raise ServiceError("Enter a number from 0 to 1.", field="confidence_threshold")

@@ -251,7 +251,8 @@ class ApiTokenAdmin(HubModelAdmin):
             scopes=data["scopes"],
             expires_in=timedelta(days=days) if days else None,
         )
-        row.__dict__.update(token.__dict__)
+        # What the stock log and the page of the new token name; user and name came with the form.
+        row.pk, row.token_key = token.pk, token.token_key
         request._token_text = plain  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:

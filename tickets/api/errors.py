@@ -38,23 +38,46 @@ class LengthMissing(exceptions.APIException):
     field = "Content-Length"
 
 
+class Forbidden(exceptions.PermissionDenied):
+    """A 403 that names what is forbidden."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Missing(exceptions.NotFound):
+    """A 404 that names what was not found."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Refused(exceptions.APIException):
+    """A 409: the state of things does not allow it (RFC 9110, 15.5.10)."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 def field_error(field: str, message: str) -> exceptions.ValidationError:
     """A 400 that names ``field``."""
     return exceptions.ValidationError({field: [message]})
 
 
-def forbidden(field: str, message: str) -> exceptions.PermissionDenied:
+def forbidden(field: str, message: str) -> Forbidden:
     """A 403 that names ``field``."""
-    error = exceptions.PermissionDenied(message)
-    error.field = field  # type: ignore[attr-defined]
-    return error
+    return Forbidden(field, message)
 
 
-def not_found(field: str, message: str = "Not found.") -> exceptions.NotFound:
+def not_found(field: str, message: str = "Not found.") -> Missing:
     """A 404 that names what was not found."""
-    error = exceptions.NotFound(message)
-    error.field = field  # type: ignore[attr-defined]
-    return error
+    return Missing(field, message)
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -63,8 +86,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if error is None:
         return None
     headers: dict[str, str] = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    header = getattr(error, "auth_header", None)
+    if header:
+        headers["WWW-Authenticate"] = header
     wait = getattr(error, "wait", None)
     if wait is not None:
         headers["Retry-After"] = str(max(1, math.ceil(wait)))
@@ -90,10 +114,7 @@ def _as_api_exception(exc: Exception, context: dict[str, Any]) -> exceptions.API
 
 def _of_service(exc: ServiceError) -> exceptions.APIException:
     if isinstance(exc, TicketsAreOff | Conflict):
-        error = exceptions.APIException(exc.message)
-        error.status_code = status.HTTP_409_CONFLICT
-        error.field = exc.field  # type: ignore[attr-defined]
-        return error
+        return Refused(exc.field, exc.message)
     return field_error(exc.field or api_settings.NON_FIELD_ERRORS_KEY, exc.message)
 
 

@@ -16,9 +16,7 @@ class Command(BaseCommand):
     help = "Writes the workflows of a JSON file, by name. Exit code 1 when one of them is wrong."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "file", metavar="FILE", help="a JSON file with one workflow or a list; - for stdin"
-        )
+        parser.add_argument("file", metavar="FILE", help="a JSON file with one workflow or a list; - for stdin")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
 
     def handle(self, *args: Any, file: str, dry_run: bool = False, **options: Any) -> None:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,12 +107,13 @@ def test_a_server_that_stalls_holds_up_no_drop_folder_and_no_stop(
 ) -> None:
     maildir_mailbox(tmp_path / "drop")
     log = tmp_path / "log"
-    asked = []
+    asked: list[int] = []
+    over = threading.Event()
 
     def stall(uid: int) -> str | None:
         asked.append(uid)
-        time.sleep(PATIENCE * 2)
-        return None
+        over.wait()
+        return "hang up"
 
     with ScriptedImap({1: mail("Never")}, on_body=stall) as server:
         from emailflow.services.mailboxes import save_mailbox
@@ -127,6 +129,8 @@ def test_a_server_that_stalls_holds_up_no_drop_folder_and_no_stop(
             until(lambda: has_ticket("Quick"), log)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=10) == 0
+            assert len(asked) == 1, "the server still stalls"
+        over.set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
