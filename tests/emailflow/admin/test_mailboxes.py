@@ -118,6 +118,16 @@ def test_pull_now_brings_the_mail_and_says_how_much(tmp_path: Path) -> None:
     assert Message.objects.get(mailbox=row)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_pull_now_ends_in_time_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = maildir_mailbox(tmp_path / "drop")
+    drop(tmp_path / "drop", mail("Printer"))
+    monkeypatch.setattr("emailflow.admin.mailboxes.LONGEST_LOOK", -1)
+    answer = browser(superuser()).post(page_of(row, "pull"), follow=True)
+    assert told(answer) == ["The time was up before everything was read; the rest comes with the next look."]
+    assert not Message.objects.exists()
+
+
 @pytest.mark.parametrize("button", ["test", "pull", "archive", "back"])
 def test_buttons_need_the_right_to_change_and_a_post(button: str) -> None:
     row = imap()
