@@ -66,10 +66,11 @@ class ScriptedPop3:
                     line.sendall(answer[: len(answer) // 2])
                     line.recv(1)
                     return
-                line.sendall(answer)
                 if name == "QUIT" and answer.startswith(b"+"):
+                    # Before the answer: who has it may put a mail of that name in at once.
                     for uid in deleted:
                         self.mails.pop(uid, None)
+                line.sendall(answer)
                 if name == "QUIT" or not answer.endswith(b"\r\n"):
                     return
                 if name == "STLS" and answer.startswith(b"+") and self.upgrade is not None:
