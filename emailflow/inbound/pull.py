@@ -71,11 +71,11 @@ def pull(mailbox: Mailbox, *, stopping: Callable[[], bool] = lambda: False) -> P
         logger.exception("mailbox %s: the disk refused", mailbox.slug, extra={"mailbox": mailbox.slug})
         report.error = f"The mail cannot be written to disk: {error.strerror or error}"
         report.own_trouble = True
-    finally:
     except Exception as error:
         # A fault of ours, or an answer that a library did not expect: this mailbox waits, the others go on.
         logger.exception("mailbox %s: the look failed", mailbox.slug, extra={"mailbox": mailbox.slug})
         report.error = f"Hub could not read this mailbox ({type(error).__name__}): the log of Hub says where it failed"
+    finally:
         if source is not None:
             source.close()
     _finish(mailbox, lease, report)
@@ -172,8 +172,8 @@ class _Look:
             offered.update(offer.uid for offer in portion)
             for batch in _batches(self.ledger.not_final(portion)):
                 if self.stopping():
-                    return
                     self.report.cut_short = True
+                    return
                 self.lease.extend()
                 self._take(batch)
                 self._tell()
@@ -188,8 +188,8 @@ class _Look:
     def take_all(self, offers: Sequence[Offer]) -> None:
         for batch in _batches(offers):
             if self.stopping():
-                return
                 self.report.cut_short = True
+                return
             self.lease.extend()
             self._take(batch)
             self._tell()
