@@ -39,7 +39,11 @@ class Address:
 
     @property
     def key(self) -> str:
-        return self.address.strip().lower()
+        """In lower case. A letter that only looks like one of ours (the sign for Kelvin) does not become it."""
+        address = self.address.strip()
+        if not address.isascii():
+            address = "".join("\ufffd" if char.lower()[:1].isascii() and not char.isascii() else char for char in address)
+        return address.lower()
 
     @property
     def domain(self) -> str:

@@ -88,8 +88,7 @@ def _file(work: Work, filing: Filing, workflows: Workflows, *, alone: bool) -> F
     if work.duplicate_of is not None:
         placing = filing.placings[work.message.pk] = Placing(work)
         ticket_id = work.duplicate_of.ticket_id
-        found = filing.tickets.get(ticket_id) if ticket_id else None
-        work.ticket = work.twin.ticket if work.twin else found
+        work.ticket = filing.tickets.get(ticket_id) if ticket_id else None
         return Filed(work, context, placing, ran)
     placing = filing.begin(work, context)
     quiet = placing.held or (placing.linked and work.kind is Kind.AUTO_REPLY)

@@ -33,11 +33,26 @@ def authenticate(mail: ParsedMail, authserv_ids: Sequence[str]) -> tuple[Verdict
     if not value:
         return Verdict.NONE, "Our mail server left no authentication result."
     if len(mail.senders) > 1 or sum(1 for _ in mail.header_values("From")) > 1:
-        return Verdict.NONE, "The mail names several senders, so no result says which one is real."
+        return Verdict.FAIL, "The mail names several senders, so no result says which one is real."
     domain = mail.sender.domain
     if not domain or "@" not in mail.sender.key:
         return Verdict.NONE, "The mail has no sender whose domain could be checked."
+    if _is_ambiguous(value[:_MAX_VALUE]):
+        return Verdict.NONE, "The result of our mail server can be read in two ways, so it is not believed."
     return _judge(_results(value[:_MAX_VALUE]), domain)
+
+
+def _is_ambiguous(value: str) -> bool:
+    """A quote inside a comment: programs disagree where the comment ends, and its text may be the sender's."""
+    depth = 0
+    for char in value:
+        if char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1 if depth else 0
+        elif char == '"' and depth:
+            return True
+    return False
 
 
 def _judge(results: list[_Result], domain: str) -> tuple[Verdict, str]:
@@ -45,7 +60,8 @@ def _judge(results: list[_Result], domain: str) -> tuple[Verdict, str]:
     dmarc = [result for result in results if result.method == "dmarc"]
     for result in dmarc:
         if result.domains and not any(aligned(name, domain) for name in result.domains):
-            continue
+            # Our mail server read another sender out of this mail than we did: one of the two is a trick.
+            return Verdict.FAIL, f"Our mail server checked {result.domains[0]}, not {domain}."
         if result.result == "pass":
             return Verdict.PASS, f"Our mail server says dmarc=pass for {domain}."
         if result.result == "fail":

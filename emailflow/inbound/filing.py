@@ -39,6 +39,7 @@ from tickets.services.files import Upload
 from tickets.services.unit import UnitOfWork
 
 NO_SUBJECT = "(no subject)"
+SURE = 0.7  # below it a label is a guess, and says nothing about a ticket
 
 
 @dataclass(slots=True)
@@ -109,17 +110,20 @@ class Filing:
             return
         gate = placing.gate = self._gate(work, ticket)
         closed = ticket.status == Status.CLOSED
+        done = closed or ticket.status == Status.RESOLVED
         if gate.standing is Standing.STRANGER:
             if settings.TICKET_STRANGER_POLICY == "hold" and not work.by_hand:
                 placing.held = f"It names {ticket.ticket_number}, but {gate.reason}."
                 return
-            # An unverified comment on a closed ticket is a mail that nobody sees.
-            if settings.TICKET_STRANGER_POLICY != "unverified" or closed:
+            # An unverified comment on a ticket that is done is a mail that nobody sees.
+            if settings.TICKET_STRANGER_POLICY != "unverified" or done:
                 placing.remarks.append(f"It names {ticket.ticket_number}, but {gate.reason}.")
                 return
-        elif closed and work.kind is Kind.PERSON and not self._may_reopen(work, ticket):
+        elif (closed and work.kind is Kind.PERSON and not self._may_reopen(work, ticket)) or (
+            done and work.kind not in (Kind.PERSON, Kind.AUTO_REPLY)  # reopens nothing, so nobody would see it
+        ):
             placing.follow_up_of = ticket.ticket_number
-            placing.remarks.append(f"It follows up on {ticket.ticket_number}, which is closed.")
+            placing.remarks.append(f"It follows up on {ticket.ticket_number}, which is {ticket.status}.")
             return
         context.ticket, placing.linked = ticket, True
 
@@ -244,7 +248,7 @@ class Filing:
             fields["follow_up_of"] = placing.follow_up_of
         if mail.forwarded_from is not None:
             fields["forwarded_from"] = str(mail.forwarded_from)
-        contact = self.people.contact(requester, self.unit)
+        contact = self.people.contact(requester, self.unit, believed=work.verdict is not Verdict.FAIL)
         others = self._others(work, contact)
         context.ticket = tickets.open_ticket(
             actor=context.actor,
@@ -257,7 +261,7 @@ class Filing:
             sender_verdict=self._verdict(work),
             remarks=[*mail.notes, *mail.defects, *placing.remarks],
             priority=priority or wishes.priority or facts.priority,
-            category=facts.label,
+            category=facts.label if facts.confidence >= SURE else "",
             customer=self.references.customer(customer_id),
             contact=contact,
             assigned_to_user=self.references.user(user_id or wishes.assigned_to_user_id),
@@ -328,13 +332,17 @@ class Filing:
         if stranger and gate is not None:
             remarks.insert(0, f"Not verified: {gate.reason}.")
         reports = work.kind in (Kind.BOUNCE, Kind.COMPLAINT)  # written by a mail server, not by a person
-        author = None if reports else self.people.contact(requester_of(work, self.house), self.unit)
+        if reports and not _proves_itself(work):
+            stranger = True
+            remarks.insert(0, "Not verified: it names this ticket, but returns no mail of ours.")
+        believed = work.verdict is not Verdict.FAIL
+        author = None if reports else self.people.contact(requester_of(work, self.house), self.unit, believed=believed)
         comments.add_comment(
             actor=_actor_of(work),
             ticket=ticket,
             body_text=mail.text,
             reply_text=mail.reply_text,
-            body_html=mail.html,
+            body_html="" if reports else mail.html,
             source=Source.EMAIL,
             is_internal=note,
             is_unverified=stranger,
@@ -343,7 +351,7 @@ class Filing:
             system_code=work.kind.value if note else "",
             system_params=_note_params(work) if note else {},
             remarks=remarks,
-            uploads=_uploads(work),
+            uploads=[] if reports else _uploads(work),
             created_at=work.message.received_at,
             unit=self.unit,
         )
@@ -376,6 +384,11 @@ class Filing:
 
 def _actor_of(work: Work) -> Actor:
     return Actor.of_mail(work.message.pk)
+
+
+def _proves_itself(work: Work) -> bool:
+    """Whether a delivery report returns something that only we could have signed."""
+    return any(signal.rank in (1, 2, 3) for signal in work.signals)
 
 
 def _description(work: Work) -> str:

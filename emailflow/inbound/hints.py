@@ -13,6 +13,7 @@ MAX_LENGTH = 50
 MAX_TEXT = 200_000
 
 _TAG = re.compile(r"(?:^|(?<=\s))#([^\W\d_][\w-]*)")
+_PLAIN = re.compile(r"[\w-]+")  # in lower case some letters leave a mark of their own behind
 _COLOUR = re.compile(r"^(?:[0-9a-f]{3}|[0-9a-f]{6}|[0-9a-f]{8})$")
 _NOT_WORDS = re.compile(r"\S*(?:://|@)\S*")
 _WORD = re.compile(r"\w+")
@@ -36,7 +37,7 @@ def hashtags(text: str) -> tuple[str, ...]:
             continue
         for name in _TAG.findall(line):
             tag = unicodedata.normalize("NFC", name.rstrip("-_").lower())
-            if MIN_LENGTH <= len(tag) <= MAX_LENGTH and not _COLOUR.match(tag):
+            if MIN_LENGTH <= len(tag) <= MAX_LENGTH and _PLAIN.fullmatch(tag) and not _COLOUR.match(tag):
                 found[tag] = None
                 if len(found) == MAX_TAGS:
                     return tuple(found)

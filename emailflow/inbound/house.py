@@ -60,9 +60,11 @@ def _read() -> House:
         if str(address).strip()
     }
     domains = {address.rpartition("@")[2] for address in addresses}
+    # A web form may write as the mailbox itself: that is its visitor, not us.
+    forms = {str(address).strip().lower() for row in mailboxes.values() for address in row.form_senders}
     return House(
         mailboxes=mailboxes,
-        addresses=frozenset(addresses),
+        addresses=frozenset(addresses - forms),
         domains=frozenset(domains | {urlsplit(settings.SITE_URL).hostname or ""}),
         labels_off=frozenset(Label.objects.filter(enabled=False).values_list("slug", flat=True)),
     )

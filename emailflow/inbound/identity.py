@@ -7,12 +7,13 @@ parcel services reuse Message-IDs, and a stranger may race with a copied one.
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from emailflow.inbound.thread import MAX_WAITS
 from emailflow.inbound.work import Work
-from emailflow.mail import ParsedMail, Verdict
+from emailflow.mail import Kind, ParsedMail, Verdict
 from emailflow.models import Message
+from tickets.models import EmailLog
 
 MAX_FOOTER = 1000
 MAX_FOOTER_SHARE = 0.2
@@ -45,10 +46,11 @@ ReadMail = Callable[[Message], ParsedMail | None]
 
 
 def find_duplicates(works: Sequence[Work], read_mail: ReadMail) -> None:
-    """Fill in ``identity``, ``duplicate_of``, ``twin``. One SELECT; the first mail is read again only on a hit.
+    """Fill in ``identity``, ``duplicate_of`` and, for twins in one group, ``wait_for``.
 
-    Where another mail has the identity, the content is mixed in and compared once more: that mail may have come
-    through two mailboxes as well. What repeats another one gets an identity of its own.
+    One SELECT; the first mail is read again only on a hit. Where another mail has the identity, the content is
+    mixed in and compared once more: that mail may have come through two mailboxes as well. What repeats another
+    one gets an identity of its own.
     """
     ours = {work.message.pk for work in works}
     wanted = {identity for work in works for identity in _identities(work)}
@@ -56,19 +58,29 @@ def find_duplicates(works: Sequence[Work], read_mail: ReadMail) -> None:
     first = {row.identity: row for row in known}
     here: dict[str, Work] = {}
     for work in works:
-        work.identity, work.duplicate_of, work.twin = _unique(work), None, None
+        work.identity, work.duplicate_of = _unique(work), None
         for identity in _identities(work):
             other, twin = first.get(identity), here.get(identity)
             if other is None and twin is None:
                 work.identity = identity
                 here[identity] = work
                 break
-            if other is not None and _repeats(work, _of_row(other), partial(read_mail, other)):
+            if twin is not None and work.message.waits < MAX_WAITS:
+                # What becomes of the first is not known yet: this one is compared when it is.
+                work.wait_for = twin.message.pk
+                break
+            if other is not None and _settled(other, work) and _repeats(work, other, partial(read_mail, other)):
                 work.duplicate_of = other
                 break
-            if other is None and twin is not None and _repeats(work, _of_work(twin), partial(_mail_of, twin)):
-                work.duplicate_of, work.twin = twin.message, twin
-                break
+
+
+def _settled(first: Message, work: Work) -> bool:
+    """Whether people see the first one: a copy of a mail that was ignored, or of one that somebody else may have
+    slipped into a thread, must not disappear with it."""
+    if first.ticket_id is None or (first.kind != work.kind and {first.kind, work.kind} != {Kind.PERSON, Kind.LIST}):
+        return False
+    logged = EmailLog.objects.filter(source_key=f"in:{first.pk}", comment__is_unverified=True)
+    return not logged.exists()
 
 
 def _identities(work: Work) -> tuple[str, str]:
@@ -81,38 +93,24 @@ def _unique(work: Work) -> str:
     return hashlib.sha256(f"{work.message.sha256}\0{work.message.mailbox_id}".encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _First:
-    """What is compared of the mail that came first."""
-
-    subject: str
-    text_sha256: str
-    attachments_sha256: str
-    verdict: Verdict
-
-
-def _of_row(row: Message) -> _First:
-    verdict = Verdict(row.sender_verdict or Verdict.NONE)
-    return _First(row.subject, row.text_sha256, row.attachments_sha256, verdict)
-
-
-def _mail_of(work: Work) -> ParsedMail:
-    return work.mail
-
-
-def _of_work(work: Work) -> _First:
-    return _First(work.mail.subject, work.text_sha256, work.attachments_sha256, work.verdict)
-
-
-def _repeats(work: Work, first: _First, read: Callable[[], ParsedMail | None]) -> bool:
+def _repeats(work: Work, first: Message, read: Callable[[], ParsedMail | None]) -> bool:
     if work.mail.subject != first.subject or work.attachments_sha256 != first.attachments_sha256:
         return False
-    if _BELIEF[first.verdict] < _BELIEF[work.verdict]:
+    if _BELIEF[Verdict(first.sender_verdict or Verdict.NONE)] < _BELIEF[work.verdict]:
         return False
-    if work.text_sha256 == first.text_sha256:
-        return True
     mail = read()
-    return mail is not None and _nearly(_folded(work.mail.text), _folded(mail.text))
+    if mail is None:
+        return work.text_sha256 == first.text_sha256
+    if work.text_sha256 == first.text_sha256:
+        return _folded(work.mail.html) == _folded(mail.html) or Kind.LIST in (work.kind, first.kind)
+    mine, theirs = _folded(work.mail.text), _folded(mail.text)
+    # Only a list adds a footer; anybody else who writes more has more to say.
+    longer = work.mail if len(mine) > len(theirs) else mail
+    return _came_by_a_list(longer) and _nearly(mine, theirs)
+
+
+def _came_by_a_list(mail: ParsedMail) -> bool:
+    return any(mail.header(name) for name in ("List-Id", "List-Post", "List-Unsubscribe", "Precedence"))
 
 
 def _nearly(one: str, other: str) -> bool:

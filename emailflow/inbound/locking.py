@@ -14,9 +14,8 @@ def leads(work: Work, seen: frozenset[int] = frozenset()) -> Iterable[int]:
         yield work.found.ticket_id
     if work.own_ticket_id is not None:
         yield work.own_ticket_id
-    for other in (work.parent, work.twin):
-        if other is None or other.message.pk in seen:
-            continue
+    other = work.parent
+    if other is not None and other.message.pk not in seen:
         if other.ticket is not None and other.ticket.pk is not None:
             yield other.ticket.pk
         yield from leads(other, seen | {other.message.pk})

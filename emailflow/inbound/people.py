@@ -3,6 +3,7 @@
 Read once for the whole group; who is new becomes a contact only when a ticket or comment needs one.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Self
 
@@ -16,6 +17,7 @@ from tickets.services.customers import customers_of_domains
 from tickets.services.unit import UnitOfWork
 
 MAX_OTHERS = 50
+MAX_ADDRESS = 320  # some real ones are longer than the RFC allows
 
 
 def requester_of(work: Work, house: House) -> Address:
@@ -25,6 +27,11 @@ def requester_of(work: Work, house: House) -> Address:
     if work.mail.sender.key in forms and work.mail.reply_to:
         return work.mail.reply_to[0]
     return work.mail.sender
+
+
+def is_usable(address: str) -> bool:
+    """Whether somebody can be known by it: RFC 5321 section 4.5.3.1 allows 254 octets, and an index 2,700 bytes."""
+    return "@" in address and len(address.encode("utf-8", "replace")) <= MAX_ADDRESS and not re.search(r"\s", address)
 
 
 class People:
@@ -61,14 +68,21 @@ class People:
             return Contact(email=address, customer_id=self._customers[address.rpartition("@")[2]])
         return contact
 
-    def contact(self, person: Address, unit: UnitOfWork) -> Contact | None:
-        """The contact for an address, made in this transaction where missing. None without an address."""
-        if "@" not in person.key:
+    def contact(self, person: Address, unit: UnitOfWork, *, believed: bool) -> Contact | None:
+        """The contact for an address, made in this transaction where missing. None without a usable address.
+
+        Somebody who is not ``believed`` to be the sender names neither the person nor the customer.
+        """
+        if not is_usable(person.key):
             return None
         found = self._contacts.get(person.key)
         if found is None:
             domain = person.key.rpartition("@")[2]
-            found = Contact(email=person.key, name=person.name[:200], customer_id=self._customers.get(domain))
+            found = Contact(
+                email=person.key,
+                name=person.name[:200] if believed else "",
+                customer_id=self._customers.get(domain) if believed else None,
+            )
             self._contacts[person.key] = found
             unit.contact(found)
             unit.on_cut(lambda: self._contacts.pop(person.key))
@@ -79,7 +93,7 @@ class People:
         skip = house.addresses | {requester_of(work, house).key, ""}
         found: dict[str, Address] = {}
         for address in (*work.mail.to, *work.mail.cc):
-            if address.key not in skip and "@" in address.key:
+            if address.key not in skip and is_usable(address.key):
                 found.setdefault(address.key, address)
         return list(found.values())[:MAX_OTHERS]
 

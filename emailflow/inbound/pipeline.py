@@ -17,7 +17,7 @@ from emailflow.inbound.house import House, our_house
 from emailflow.inbound.identity import attachments_hash, find_duplicates, text_hash
 from emailflow.inbound.screen import is_ours, screen
 from emailflow.inbound.settle import settle
-from emailflow.inbound.thread import find_threads, in_order
+from emailflow.inbound.thread import MAX_WAITS, find_threads, in_order
 from emailflow.inbound.work import Work
 from emailflow.models import Message
 from emailflow.workflow.actions.create_ticket import OpenOrLink
@@ -59,17 +59,19 @@ def authenticate_mails(works: Sequence[Work], house: House) -> None:
 def thread_mails(works: Sequence[Work], house: House) -> None:
     """Finds the ticket, or the mail that must come first."""
     find_threads(works)
-    for work in in_order(works):
-        if work.parent is not None and work.parent.wait_for is not None:
-            work.wait_for = work.parent.message.pk
 
 
 def compare_mails(works: Sequence[Work], house: House) -> None:
     """Finds mails that came before."""
     find_duplicates(works, raw.read_again)
-    for work in works:
-        if work.twin is not None and work.twin.wait_for is not None:
-            work.wait_for = work.twin.wait_for
+    _hand_waiting_on(works)
+
+
+def _hand_waiting_on(works: Sequence[Work]) -> None:
+    """An answer to a mail that waits waits for it."""
+    for work in in_order(works):
+        if work.parent is not None and work.parent.wait_for is not None and work.message.waits < MAX_WAITS:
+            work.wait_for = work.parent.message.pk
 
 
 def classify_mails(works: Sequence[Work], house: House) -> None:
@@ -157,7 +159,7 @@ def process_by_hand(claim: Claim, actor: Actor) -> None:
         )
         for work in works:
             work.plan, work.by_hand = Plan((opening,)), True
-            work.duplicate_of = work.twin = work.wait_for = None
+            work.duplicate_of = work.wait_for = None
         return works
 
     settle(claim, prepare=prepare_by_hand, house=_house_of(claim.messages), workflows=tuple)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from emailflow.mail import Kind, ParsedMail
+from tickets.tokens import verified_numbers
 
 # The form that our own Message-IDs have: ticket number, what was sent, signature.
 _OUR_MESSAGE_ID = re.compile(r"^<TKT-\d{8}-\d{3,}-[^<>@\s]+@([^<>@\s]+)>$", re.IGNORECASE)
@@ -78,10 +79,8 @@ def is_ours(mail: ParsedMail, our_domain_ids: frozenset[str]) -> str:
     """Why this is a mail that we sent ourselves, or ''. Its sender alone proves nothing: a colleague may write from
     one of our addresses."""
     match = _OUR_MESSAGE_ID.match(mail.message_id)
-    if match and match[1].lower() in our_domain_ids:
+    if match and match[1].lower() in our_domain_ids and verified_numbers(mail.message_id):
         return "Its Message-ID is one of ours."
-    if any(value.strip().lower() in our_domain_ids for value in mail.header_values(OUR_HEADER)):
-        return f"It carries our own {OUR_HEADER} header."
     return ""
 
 
@@ -89,6 +88,8 @@ def _loop(mail: ParsedMail, our_addresses: frozenset[str], our_domain_ids: froze
     ours = is_ours(mail, our_domain_ids)
     if ours:
         return Kind.LOOP, ours
+    if any(value.strip().lower() in our_domain_ids for value in mail.header_values(OUR_HEADER)):
+        return Kind.LOOP, f"It carries our own {OUR_HEADER} header."
     own = next((sender for sender in mail.senders or (mail.sender,) if sender.key in our_addresses), None)
     if own:
         return Kind.LOOP, f"Its sender {own.key} is one of our own mailboxes."

@@ -28,6 +28,8 @@ from tickets.errors import ServiceError
 logger = logging.getLogger(__name__)
 
 TRIES_AT_ONCE = 3
+MAX_BATCH = 24_000_000  # bytes of raw mail
+ENOUGH = 60.0  # seconds of one claim; the lease is three times as long
 OVERTAKEN = timedelta(seconds=5)
 TROUBLE = timedelta(seconds=60)
 Prepare = Callable[[Sequence[Message], House], list[Work]]
@@ -50,7 +52,14 @@ class _Settling:
         if claim.alone and messages[0].attempts > MAX_ATTEMPTS:
             self._fail(messages[0], f"It ended its worker {MAX_ATTEMPTS} times.")
             return
-        self._take(messages)
+        began = time.monotonic()
+        for batch in _batches(messages):
+            if time.monotonic() - began > ENOUGH:
+                # The lease must not run out on mails that nobody has touched.
+                for message in batch:
+                    self._set(message, state=State.WAITING, error="", pause=timedelta(0), give_back=True, trouble=False)
+            else:
+                self._take(batch)
 
     def _take(self, messages: Sequence[Message]) -> None:
         """Prepare, let those wait that must, apply the others. A failure is bisected down to one mail."""
@@ -126,7 +135,7 @@ class _Settling:
     def _wait(self, works: Sequence[Work]) -> None:
         for work in in_order(works):
             work.message.waits += 1
-            words = f"It waits for mail {work.wait_for}, which it answers."
+            words = f"It waits for mail {work.wait_for}, which it answers or repeats."
             self._set(work.message, state=State.WAITING, error=words, pause=OVERTAKEN, give_back=True, trouble=False)
 
     def _fail(self, message: Message, error: str) -> None:
@@ -169,6 +178,19 @@ class _Settling:
         for work in works:
             if work.wait_for is None and work.duplicate_of is None:
                 blobs.put_many(file.content for file in work.mail.attachments if not file.in_store)
+
+
+def _batches(messages: Sequence[Message]) -> list[list[Message]]:
+    """What is held in memory together: many small mails, or one big one."""
+    batches: list[list[Message]] = []
+    total = 0
+    for message in messages:
+        if not batches or total + message.size > MAX_BATCH:
+            batches.append([])
+            total = 0
+        batches[-1].append(message)
+        total += message.size
+    return batches
 
 
 def _tell(filed: Sequence[Filed], seconds: float) -> None:

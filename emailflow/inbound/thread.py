@@ -17,6 +17,7 @@ from tickets.models import EmailLog, Ticket
 
 MAX_WAITS = 12
 MAX_JSON = 100_000
+MAX_JSON_FILES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def _look_up(works: Sequence[Work]) -> None:
     tickets = _tickets(mark.key for each in marks.values() for mark in each if mark.rank != 4)
     for work in works:
         work.own_ticket_id, work.own_is_reply = own.get(own_key(work.message.pk), (None, False))
-        work.signals = tuple(_named(marks[work.message.pk], logged, tickets))
+        work.signals = tuple(_named(work.mail.sender.key, marks[work.message.pk], logged, tickets))
 
 
 def marks_of(mail: ParsedMail) -> list[Mark]:
@@ -71,13 +72,12 @@ def marks_of(mail: ParsedMail) -> list[Mark]:
     for where, value in [*(("the reference", value) for value in ids), ("the subject", mail.subject)]:
         marks += [Mark(5, f"the number in {where}", number, value) for number in numbering.find(value)]
     marks += [Mark(6, "the token in the text", number, number) for number in tokens.verified_numbers(mail.text)]
-    for attachment in mail.attachments:
-        if attachment.mime_type == "application/json" or attachment.name.endswith(".json"):
-            text = attachment.content[:MAX_JSON].decode("utf-8", "replace")
-            marks += [
-                Mark(6, "the token in an attached file", number, attachment.name)
-                for number in tokens.verified_numbers(text)
-            ]
+    files = [file for file in mail.attachments if file.mime_type == "application/json" or file.name.endswith(".json")]
+    for file in files[:MAX_JSON_FILES]:
+        text = file.content[:MAX_JSON].decode("utf-8", "replace")
+        marks += [
+            Mark(6, "the token in an attached file", number, file.name) for number in tokens.verified_numbers(text)
+        ]
     return marks
 
 
@@ -87,27 +87,44 @@ def nearest_first(mail: ParsedMail) -> list[str]:
     return list(dict.fromkeys([*original, *mail.in_reply_to, *reversed(mail.references)]))
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A ticket that knows a Message-ID, and whose it is."""
+
+    ticket_id: int
+    number: str
+    requester: str
+
+
 def _logged(
     works: Sequence[Work], marks: dict[int, list[Mark]]
-) -> tuple[dict[str, tuple[int, str]], dict[str, tuple[int, bool]]]:
-    """One SELECT: Message-ID -> (ticket id, number), and the mails' own rows of an earlier run."""
+) -> tuple[dict[str, list[Logged]], dict[str, tuple[int, bool]]]:
+    """One SELECT: Message-ID -> tickets, oldest first, and the mails' own rows of an earlier run."""
     wanted = {mark.key for each in marks.values() for mark in each if mark.rank == 4}
-    again = [own_key(work.message.pk) for work in works if work.message.attempts > 1 or work.message.run > 1]
+    again = [own_key(work.message.pk) for work in works if _filed_before(work)]
     if not wanted and not again:
         return {}, {}
-    columns = ("email_message_id", "ticket_id", "ticket__ticket_number", "source_key", "is_reply")
+    columns = (
+        *("email_message_id", "ticket_id", "ticket__ticket_number", "ticket__contact__email"),
+        *("source_key", "is_reply"),
+    )
     rows = EmailLog.objects.filter(email_message_id__in=wanted).values_list(*columns)
     if again:
         rows = rows.union(EmailLog.objects.filter(source_key__in=again).values_list(*columns))
-    logged: dict[str, tuple[int, str]] = {}
+    logged: dict[str, list[Logged]] = {}
     own: dict[str, tuple[int, bool]] = {}
-    for message_id, ticket_id, number, source_key, is_reply in rows:
+    for message_id, ticket_id, number, requester, source_key, is_reply in rows:
         if source_key in again:
             own[source_key] = (ticket_id, is_reply)
-        known = logged.get(message_id)
-        if known is None or ticket_id > known[0]:
-            logged[message_id] = (ticket_id, number)
+        logged.setdefault(message_id, []).append(Logged(ticket_id, number, requester or ""))
+    for tickets in logged.values():
+        tickets.sort(key=lambda ticket: ticket.ticket_id)
     return logged, own
+
+
+def _filed_before(work: Work) -> bool:
+    message = work.message
+    return message.attempts > 1 or message.run > 1 or message.ticket_id is not None
 
 
 def _tickets(numbers: Iterable[str]) -> dict[str, int]:
@@ -117,24 +134,32 @@ def _tickets(numbers: Iterable[str]) -> dict[str, int]:
     return dict(Ticket.objects.filter(ticket_number__in=wanted).values_list("ticket_number", "pk"))
 
 
-def _named(marks: Sequence[Mark], logged: dict[str, tuple[int, str]], tickets: dict[str, int]) -> Iterable[Signal]:
+def _named(
+    sender: str, marks: Sequence[Mark], logged: dict[str, list[Logged]], tickets: dict[str, int]
+) -> Iterable[Signal]:
     for mark in marks:
         if mark.rank == 4 and mark.key in logged:
-            ticket_id, number = logged[mark.key]
-            yield Signal(mark.rank, mark.name, mark.value, ticket_id, number)
+            # A Message-ID can be copied: the sender's own ticket before any other, then the oldest.
+            known = logged[mark.key]
+            ticket = next((ticket for ticket in known if ticket.requester == sender), known[0])
+            yield Signal(mark.rank, mark.name, mark.value, ticket.ticket_id, ticket.number)
         elif mark.rank != 4 and mark.key in tickets:
             yield Signal(mark.rank, mark.name, mark.value, tickets[mark.key], mark.key)
 
 
 def _find_parents(works: Sequence[Work], lost: Sequence[Work]) -> None:
     """A reply may come before, or together with, the mail that it answers."""
-    here = {work.mail.message_id: work for work in works if work.mail.message_id}
+    here: dict[str, list[Work]] = {}
+    for work in works:
+        if work.mail.message_id:
+            here.setdefault(work.mail.message_id, []).append(work)
     missing: dict[str, list[Work]] = {}
     for work in lost:
         for value in nearest_first(work.mail):
-            parent = here.get(value)
-            if parent is not None and parent is not work and not _descends(parent, work):
-                work.parent = parent
+            candidates = [other for other in here.get(value, []) if not _descends(other, work)]
+            candidates.sort(key=lambda other: other.mail.sender.key != work.mail.sender.key)
+            if candidates:
+                work.parent = candidates[0]
                 break
             missing.setdefault(value, []).append(work)
     _find_unfinished({value: [w for w in each if w.parent is None] for value, each in missing.items()})
@@ -161,7 +186,7 @@ def _find_unfinished(missing: dict[str, list[Work]]) -> None:
 
 
 def in_order(works: Sequence[Work]) -> list[Work]:
-    """Parents before the mails that answer them, first mails before their duplicates; otherwise as given."""
+    """Parents before the mails that answer them; otherwise as given."""
     ordered: dict[int, Work] = {}
 
     seen: set[int] = set()  # two mails may name each other
@@ -169,9 +194,8 @@ def in_order(works: Sequence[Work]) -> list[Work]:
     def place(work: Work) -> None:
         if work.message.pk not in seen:
             seen.add(work.message.pk)
-            for first in (work.parent, work.twin):
-                if first is not None:
-                    place(first)
+            if work.parent is not None:
+                place(work.parent)
             ordered[work.message.pk] = work
 
     for work in works:

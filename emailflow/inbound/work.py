@@ -43,7 +43,6 @@ class Work:
     own_ticket_id: int | None = None  # it has been filed before
     own_is_reply: bool = False
     duplicate_of: Message | None = None
-    twin: "Work | None" = None  # the mail of the same group that this one repeats
     classification: Classification | None = None
     tags: tuple[str, ...] = ()
     priority: str | None = None

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from emailflow.workflow.base import Facts
 from tickets.actors import Actor
 from tickets.models import Ticket
+from tickets.services.tickets import clean_tags
 
 
 @dataclass(slots=True)
@@ -82,6 +83,8 @@ class ApplyContext:
         return {"priority": priority, "ticket_id": self.ticket}
 
     def add_tags(self, tags: tuple[str, ...]) -> dict[str, Any]:
+        """Add them to the mail's ticket, or to the one that a later step opens. Raises ServiceError for a bad tag."""
+        tags = clean_tags(tags)  # here, so that the rule that names it fails, and not the one that opens the ticket
         if self.ticket is None:
             self.wishes.tags = (*self.wishes.tags, *tags)
             return {"tags": list(tags), "ticket_id": None}

@@ -224,6 +224,7 @@ def test_bounce_is_a_note_on_its_ticket_and_never_a_ticket(deliver: Deliver, tic
 
     assert (message.kind, message.outcome, message.ticket) == ("bounce", Outcome.BOUNCE, ticket)
     note = ticket.comments.get(is_internal=True)
+    assert note.is_unverified  # the original's Message-ID is the customer's: anybody may know it
     assert note.system_params["recipients"] == ["gone@nordwind.example"]
     assert note.system_params["status"] == "5.1.1"
     assert Ticket.objects.count() == 1
@@ -276,9 +277,7 @@ def test_rule_that_moves_a_member_of_one_ticket_makes_no_member_of_another(
     link_rule(ticket.ticket_number)
     verdict = {"Authentication-Results": "mx.hub.example; dmarc=pass header.from=elsewhere.example"}
 
-    message = deliver(
-        mail(sender="adam@elsewhere.example", in_reply_to="<theirs@elsewhere.example>", headers=verdict)
-    )
+    message = deliver(mail(sender="adam@elsewhere.example", in_reply_to="<theirs@elsewhere.example>", headers=verdict))
 
     assert message.ticket == ticket
     assert ticket.comments.get(author_contact__email="adam@elsewhere.example").is_unverified
@@ -360,3 +359,131 @@ def test_confirmed_cc_is_no_stranger_in_a_group(deliver: Deliver, known: bool) -
     ticket = Ticket.objects.get()
     assert ticket.comments.count() == 3
     assert not ticket.comments.filter(is_unverified=True).exists()
+
+
+REPORT = (
+    'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\nMIME-Version: 1.0\n\n'
+    "--b\nContent-Type: text/html\n\n<p>Please wire money</p>\n"
+    "--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; a@b.example\nAction: failed\n"
+    "Status: 5.1.1\n\n--b\nContent-Type: message/rfc822\n\nMessage-ID: {returned}\nSubject: x\n\nhello\n"
+    '--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename="invoice.pdf"\n\n%PDF-1.4\n--b--\n'
+)
+
+
+def test_forged_delivery_report_brings_no_files_and_says_that_it_proves_nothing(
+    deliver: Deliver, ticket: Ticket
+) -> None:
+    head = f"From: {STRANGER}\nTo: support@hub.example\nSubject: [{ticket.ticket_number}] failed\n"
+    deliver((head + REPORT.format(returned="<unknown@x.example>")).encode())
+
+    note = ticket.comments.get(is_internal=True)
+    assert (note.is_unverified, note.body_html, note.attachments.count()) == (True, "", 0)
+    assert "returns no mail of ours" in note.remarks[0]
+
+
+def test_report_that_returns_our_signed_mail_is_believed(deliver: Deliver, ticket: Ticket) -> None:
+    ours = tokens.thread_message_id(ticket.ticket_number, "17", "hub.example")
+    head = "From: MAILER-DAEMON@mx.example\nTo: support@hub.example\nSubject: failed\n"
+    deliver((head + REPORT.format(returned=ours)).encode())
+
+    assert ticket.comments.get(is_internal=True).is_unverified is False
+
+
+@pytest.mark.parametrize("part", ["message/delivery-status", "message/feedback-report"])
+def test_person_who_passes_a_report_on_gets_a_ticket(deliver: Deliver, part: str) -> None:
+    raw = (
+        "From: Mette <mette@nordwind.example>\nTo: support@hub.example\nSubject: my mails come back\n"
+        'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\n'
+        f"Please help, my mails bounce.\n--b\nContent-Type: {part}\n\nFinal-Recipient: rfc822; a@b.example\n"
+        "Action: failed\nStatus: 5.1.1\nFeedback-Type: abuse\n--b--\n"
+    )
+
+    assert deliver(raw.encode()).outcome == Outcome.TICKET_CREATED
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED])
+def test_stranger_on_a_ticket_that_is_done_is_seen(deliver: Deliver, ticket: Ticket, status: str) -> None:
+    Ticket.objects.update(status=status)
+
+    assert follow_up(deliver, ticket, sender=STRANGER).outcome == Outcome.TICKET_CREATED
+
+
+@pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED])
+def test_machine_made_answer_to_a_ticket_that_is_done_is_seen(deliver: Deliver, ticket: Ticket, status: str) -> None:
+    Ticket.objects.update(status=status)
+
+    message = follow_up(deliver, ticket, headers={"Auto-Submitted": "auto-generated"})
+
+    assert message.outcome == Outcome.TICKET_CREATED
+
+
+def test_copied_message_id_steals_no_follow_up(deliver: Deliver, ticket: Ticket) -> None:
+    theirs = deliver(mail(sender=STRANGER, message_id="<first@nordwind.example>", subject="mine now")).ticket
+
+    message = deliver(mail("the password is", in_reply_to="<first@nordwind.example>"))
+
+    assert theirs is not None and theirs != ticket
+    assert message.ticket == ticket
+
+
+def test_copied_message_id_steals_no_follow_up_within_a_group(deliver: Deliver) -> None:
+    in_one_group(
+        deliver,
+        mail("eve", sender=STRANGER, message_id="<same@nordwind.example>", subject="Eve"),
+        mail("mette", message_id="<same@nordwind.example>", subject="Mette"),
+        mail("the password is", in_reply_to="<same@nordwind.example>"),
+    )
+
+    ticket = Ticket.objects.get(subject="Mette")
+    assert ticket.comments.count() == 2
+
+
+def test_form_that_writes_as_the_mailbox_itself_is_no_loop(deliver: Deliver, mailbox: Mailbox) -> None:
+    mailbox.form_senders = ["support@hub.example"]
+    mailbox.save()
+
+    message = deliver(mail(sender="support@hub.example", headers={"Reply-To": "kim@x.example"}))
+
+    assert message.ticket is not None and message.ticket.contact is not None
+    assert message.ticket.contact.email == "kim@x.example"
+
+
+@pytest.mark.parametrize(
+    "sender", ["mette@nordwind.example, x@evil.example", "mette@nordwind.example"], ids=["two", "other domain"]
+)
+def test_sender_that_our_server_read_otherwise_is_a_stranger(deliver: Deliver, mailbox: Mailbox, sender: str) -> None:
+    mailbox.authserv_ids = ["mx.hub.example"]
+    mailbox.save()
+    ticket = deliver(mail()).ticket
+    assert ticket is not None
+    verdict = {"Authentication-Results": "mx.hub.example; dmarc=fail header.from=evil.example"}
+
+    follow_up(deliver, ticket, sender=sender, headers=verdict)
+
+    assert ticket.comments.filter(is_unverified=True).count() == 1
+
+
+def test_sender_who_is_not_believed_names_neither_contact_nor_customer(deliver: Deliver, mailbox: Mailbox) -> None:
+    mailbox.authserv_ids = ["mx.hub.example"]
+    mailbox.save()
+    customer = Customer.objects.create(name="Nordwind")
+    CustomerDomain.objects.create(customer=customer, domain="nordwind.example")
+    verdict = {"Authentication-Results": "mx.hub.example; dmarc=fail header.from=nordwind.example"}
+
+    deliver(mail(sender="HACKED <ceo@nordwind.example>", headers=verdict))
+
+    contact = Contact.objects.get(email="ceo@nordwind.example")
+    assert (contact.name, contact.customer) == ("", None)
+
+
+def test_letter_that_only_looks_like_one_of_ours_is_another_address(deliver: Deliver, ticket: Ticket) -> None:
+    kim = deliver(mail(sender="kim@k.example", subject="K")).ticket
+    assert kim is not None
+
+    deliver(
+        mail(subject=f"[{kim.ticket_number}]", sender="kim@k.example").replace(
+            b"kim@k.example", "kim@\u212a.example".encode(), 1
+        )
+    )
+
+    assert kim.comments.filter(is_unverified=True).count() == 1

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from emailflow.inbound import claim as claiming
-from emailflow.inbound import house
+from emailflow.inbound import house, settle
 from emailflow.inbound.pipeline import process_due
 from emailflow.inbound.receive import Incoming, receive_many
 from emailflow.models import Execution, Label, Mailbox, Message, Outcome, State, Workflow
@@ -240,8 +240,11 @@ def test_same_mail_twice_in_one_group_is_one_ticket(deliver: Deliver, second: Ma
     raw = mail()
     first = deliver(raw, process=False)
     again = deliver(raw, into=second)
+    lapse()  # the second waits until it is known what became of the first
+    drain()
 
     first.refresh_from_db()
+    again.refresh_from_db()
     assert {first.outcome, again.outcome} == {Outcome.TICKET_CREATED, Outcome.DUPLICATE}
     assert first.ticket is not None and first.ticket == again.ticket
 
@@ -251,7 +254,8 @@ def test_lists_footer_makes_no_second_ticket(deliver: Deliver, second: Mailbox) 
     text = "A long text that everybody on the list reads. " * 20
     deliver(mail(text, **fixed))  # type: ignore[arg-type]
 
-    again = deliver(mail(text + "\n_____\nTo leave this list, write to us.", **fixed), into=second)  # type: ignore[arg-type]
+    text += "\n_____\nTo leave this list, write to us."
+    again = deliver(mail(text, headers={"Precedence": "list", "List-Id": "<l.x.example>"}, **fixed), into=second)  # type: ignore[arg-type]
 
     assert again.outcome == Outcome.DUPLICATE
 
@@ -269,12 +273,86 @@ def test_lists_footer_makes_no_second_ticket(deliver: Deliver, second: Mailbox) 
 def test_footer_may_be_so_long_and_no_longer(
     deliver: Deliver, second: Mailbox, first: str, again: str, same: bool
 ) -> None:
-    fixed = {"message_id": "<f@x.example>", "date": timezone.now()}
+    fixed = {"message_id": "<f@x.example>", "date": timezone.now(), "headers": {"List-Id": "<l.x.example>"}}
     deliver(mail(first, **fixed))  # type: ignore[arg-type]
 
     message = deliver(mail(again, **fixed), into=second)  # type: ignore[arg-type]
 
     assert (message.outcome == Outcome.DUPLICATE) is same
+
+
+@pytest.mark.parametrize("add", ["text", "html"])
+def test_who_adds_something_has_more_to_say(deliver: Deliver, second: Mailbox, add: str) -> None:
+    fixed = {"message_id": "<f@x.example>", "date": timezone.now()}
+    text = "A long text about an order. " * 20
+    deliver(mail(text, html="<p>one</p>", **fixed))  # type: ignore[arg-type]
+    more = {"text": text + "\nPS: do not ship!"} if add == "text" else {"text": text, "html": "<p>other</p>"}
+
+    message = deliver(mail(**({"html": "<p>one</p>"} | more | fixed)), into=second)  # type: ignore[arg-type]
+
+    assert message.outcome == Outcome.TICKET_CREATED
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Spam-Flag": "YES"},
+        {"Return-Path": "<>", "X-Failed-Recipients": "a@b.example"},
+        {"In-Reply-To": "<x-{number}@y.example>"},
+    ],
+)
+def test_copy_that_was_seen_by_nobody_swallows_no_mail(
+    deliver: Deliver, second: Mailbox, headers: dict[str, str]
+) -> None:
+    """One of two delivery paths calls it spam, or a stranger has slipped a copy into his own thread."""
+    eves = deliver(mail(sender="eve@elsewhere.example")).ticket
+    assert eves is not None
+    headers = {name: value.replace("{number}", eves.ticket_number) for name, value in headers.items()}
+    fixed = {"subject": "Server is down", "message_id": "<d@n.example>", "date": timezone.now()}
+    deliver(mail("please help", headers=headers, **fixed))  # type: ignore[arg-type]
+
+    message = deliver(mail("please help", **fixed), into=second)  # type: ignore[arg-type]
+
+    assert (message.outcome, message.ticket != eves) == (Outcome.TICKET_CREATED, True)
+
+
+def test_tag_that_no_ticket_can_have_costs_no_ticket(deliver: Deliver) -> None:
+    assert deliver(mail("help #İSTANBUL #server")).outcome == Outcome.TICKET_CREATED
+
+
+def test_rule_with_a_bad_tag_is_the_one_that_fails(deliver: Deliver, trap: object) -> None:
+    trap(lambda context: context.add_tags(("kaffe, mokka",)))  # type: ignore[operator]
+
+    message = deliver(mail(subject="trap"))
+
+    assert message.outcome == Outcome.TICKET_CREATED
+    assert Execution.objects.get(status="failed").workflow_name == "Trap"
+
+
+def test_big_mails_are_not_held_in_memory_together(
+    deliver: Deliver, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "MAX_BATCH", 5_000)
+    for index in range(4):
+        deliver(mail("x" * 3_000, subject=f"big {index}"), process=False)
+    with CaptureQueriesContext(connection) as queries:
+        process_due()
+
+    tickets = [query for query in queries if query["sql"].startswith('INSERT INTO "tticket_tickets"')]
+    assert (len(tickets), Ticket.objects.count()) == (4, 4)
+
+
+def test_claim_that_takes_too_long_gives_back_what_nobody_has_touched(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "MAX_BATCH", 1)
+    monkeypatch.setattr(settle, "ENOUGH", -1.0)
+    message = deliver(mail(), process=False)
+
+    process_due()
+
+    message.refresh_from_db()
+    assert (message.state, message.attempts, message.lease_token) == (State.WAITING, 0, "")
 
 
 def test_copied_message_id_does_not_swallow_the_confirmed_original(deliver: Deliver, mailbox: Mailbox) -> None:

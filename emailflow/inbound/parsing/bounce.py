@@ -44,16 +44,23 @@ def has_bounce_form(block: HeaderBlock, report_type: str, sender: str) -> bool:
     return _is_daemon(sender) or _FAILURE_SUBJECT.match(decode_words(block.first("Subject"))) is not None
 
 
+def _is_notice(block: HeaderBlock, report_type: str, sender: str) -> bool:
+    """Whether the mail itself is the report (RFC 6522 section 3), and not a person's who passes one on."""
+    null_sender = any(value.replace(" ", "") == "<>" for value in block.all("Return-Path"))
+    failure = _FAILURE_SUBJECT.match(decode_words(block.first("Subject"))) is not None
+    return report_type == "delivery-status" or null_sender or _is_daemon(sender) or failure
+
+
 def _is_daemon(sender: str) -> bool:
     return sender.lower().partition("@")[0].strip('"') in _BOUNCE_SENDERS
 
 
 def read_bounce(raw: Buffer, block: HeaderBlock, walked: Walked, sender: str, text: str) -> tuple[Bounce | None, str]:
     """What the report says, or None when the mail is not one or reports a success; and a defect or ''."""
-    if walked.feedback or walked.report_type == "disposition-notification":
+    if walked.report_type in ("feedback-report", "disposition-notification"):
         return None, ""
     original = _original_message_id(walked.originals, text)
-    if walked.delivery_status:
+    if walked.delivery_status and _is_notice(block, walked.report_type, sender):
         bounce, is_report = _from_status(walked.delivery_status, original)
         if is_report:
             return bounce, ""

@@ -35,7 +35,7 @@ OURS = "mx.helpdesk.example"
         ("spf=fail smtp.mailfrom=example.dk", Verdict.NONE),
         ("spf=fail smtp.mailfrom=example.dk; dkim=fail header.d=example.dk", Verdict.FAIL),
         ("spf=pass smtp.mailfrom=evil.example; dkim=fail header.d=example.dk", Verdict.NONE),
-        ("dmarc=pass header.from=evil.example", Verdict.NONE),
+        ("dmarc=pass header.from=evil.example", Verdict.FAIL),
         ("none", Verdict.NONE),
         (
             "spf=pass (sender IP is 1.2.3.4) smtp.mailfrom=example.dk; dkim=pass (signature was verified)"
@@ -71,7 +71,7 @@ def test_the_name_of_the_server_is_compared_without_case_and_version() -> None:
 def test_a_mail_with_two_senders_is_never_believed() -> None:
     result = f"Authentication-Results: {OURS}; dmarc=pass header.from=example.dk"
     for headers in (("From: a@example.dk", "From: b@evil.example"), ("From: a@example.dk, b@evil.example",)):
-        assert authenticate(parse(mail(*headers, result)), [OURS])[0] is Verdict.NONE
+        assert authenticate(parse(mail(*headers, result)), [OURS])[0] is Verdict.FAIL
 
 
 def test_a_mail_without_a_sender_is_never_believed() -> None:

@@ -6,6 +6,7 @@ from emailflow.inbound.parse import parse
 from emailflow.inbound.screen import screen
 from emailflow.mail import Kind
 from tests.emailflow.inbound.mails import PLAIN, mail, multipart
+from tickets.tokens import thread_message_id
 
 OURS = frozenset({"support@helpdesk.example"})
 OUR_IDS = frozenset({"helpdesk.example"})
@@ -106,12 +107,13 @@ def test_exchange_calls_its_own_out_of_office_generated_and_it_is_an_answer_all_
     "header",
     [
         "From: Support <Support@Helpdesk.example>",
-        "Message-ID: <TKT-20251215-001-17-abcd@helpdesk.example>",
+        "Message-ID: {ours}",
         "X-Hub: helpdesk.example",
         "X-Loop: support@helpdesk.example",
     ],
 )
 def test_our_own_mail_is_a_loop_even_when_it_looks_like_a_bounce(header: str) -> None:
+    header = header.format(ours=thread_message_id("TKT-20251215-001", "17", "helpdesk.example"))
     assert _kind(mail(header)) is Kind.LOOP
     assert _kind(mail(header, "Auto-Submitted: auto-replied", "Return-Path: <>")) is Kind.LOOP
 
@@ -136,3 +138,7 @@ def test_reports_are_told_apart() -> None:
     original = b"Content-Type: message/rfc822\r\n\r\n" + mail("From: support@helpdesk.example")
     complaint = multipart("report; report-type=feedback-report", [PLAIN, feedback, original])
     assert _kind(complaint) is Kind.COMPLAINT
+
+
+def test_forged_message_id_of_our_form_is_no_loop() -> None:
+    assert _kind(mail("Message-ID: <TKT-20251215-001-17-aaaaaaaaaaaaaaaa@helpdesk.example>")) is Kind.PERSON
