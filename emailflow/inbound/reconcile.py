@@ -85,7 +85,9 @@ class Comparison:
     @property
     def all_fetched(self) -> bool:
         got = self.fetched
-        return bool(got and got.ok and not self.error and not self.cut_short and not got.waiting and not got.set_aside)
+        if got is None or self.error or self.cut_short:
+            return False
+        return got.ok and not (got.cut_short or got.waiting or got.set_aside)
 
     @property
     def sentences(self) -> list[str]:
@@ -134,7 +136,7 @@ def reconcile(mailbox: Mailbox, *, fetch: bool = False, stopping: Callable[[], b
         source = source_of(mailbox)
         lease = claim(mailbox.pk, source.lease_seconds)
         if lease is None:
-            comparison.error = "Somebody else is reading this mailbox right now: try again in a minute"
+            comparison.error = "The watcher is reading this mailbox right now: try again in a minute"
             return comparison
         source.connect()
         _compare(_Known.of(mailbox, source), source, lease, comparison, stopping)
