@@ -42,7 +42,9 @@ class Address:
         """In lower case. A letter that only looks like one of ours (the sign for Kelvin) does not become it."""
         address = self.address.strip()
         if not address.isascii():
-            address = "".join("\ufffd" if char.lower()[:1].isascii() and not char.isascii() else char for char in address)
+            address = "".join(
+                "\ufffd" if char.lower()[:1].isascii() and not char.isascii() else char for char in address
+            )
         return address.lower()
 
     @property

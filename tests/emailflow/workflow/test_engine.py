@@ -243,9 +243,7 @@ _WORKFLOWS = st.lists(
 
 @settings(deadline=None)
 @given(workflows=_WORKFLOWS, data=st.data())
-def test_deciding_never_raises_and_the_same_facts_give_the_same_plan(
-    workflows: list[Any], data: st.DataObject
-) -> None:
+def test_deciding_never_raises_and_the_same_facts_give_the_same_plan(workflows: list[Any], data: st.DataObject) -> None:
     plan = decide(make_facts(), workflows)
     assert decide(make_facts(), data.draw(st.permutations(workflows))) == plan
     assert [planned.workflow_id for planned in plan.workflows] == [
