@@ -81,7 +81,8 @@ def sentences(message: Message) -> list[str]:
             why = "; ".join([*rule["reasons"], *filter(None, [rule["error"]])])
             told.append(f"Rule “{rule['name']}” {verb}: {why}.")
             told += [f"→ {sentence}" for sentence in rule["plan"]]
-        told += [f"Rule “{one['workflow']}” failed: {one['error']}." for one in trace.results if one["error"]]
+        broken = [one for one in trace.results if one["error"]]
+        told += [f"Rule “{one['workflow']}” failed: {one['error'].rstrip('.')}." for one in broken]
     told.append(_end(message))
     return told
 

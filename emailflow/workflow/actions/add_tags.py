@@ -1,6 +1,6 @@
 """Put tags on the mail's ticket, or on the one that a later step opens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from emailflow.workflow.context import ApplyContext
 from emailflow.workflow.forms import WordsField
 from emailflow.workflow.params import Params
 from emailflow.workflow.registry import register_action
-
-LONGEST_TAG = 60
+from tickets.errors import ServiceError
+from tickets.services.tickets import clean_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class Tag:
 
 
 class TagsField(WordsField):
-    """Tags are lower case, without the number sign that mail has before them."""
+    """The same words that a ticket takes as tags, separated in the same ways."""
 
     def to_python(self, value: Any) -> list[str]:
-        tags = _tags(super().to_python(value))
-        if any(len(tag) > LONGEST_TAG for tag in tags):
-            raise ValidationError(f"A tag may have at most {LONGEST_TAG} characters.", code="long")
-        return tags
+        try:
+            return _tags(super().to_python(value))
+        except ServiceError as error:
+            raise ValidationError(error.message, code="invalid") from error
 
 
 @register_action
@@ -44,15 +44,18 @@ class AddTags(Action):
     help = "To the ticket of the mail, or to the one that is opened for it."
 
     class ParamsForm(forms.Form):
-        tags = TagsField(label="Tags", help_text="One a line.")
+        tags = TagsField(label="Tags", help_text="Separated by commas, spaces or lines.")
 
     def plan(self, facts: Facts, params: Mapping[str, Any]) -> list[Intent]:
-        tags = _tags(Params(params).words("tags"))
+        try:
+            tags = _tags(Params(params).words("tags"))
+        except ServiceError as error:
+            raise StepError(f"parameter tags: {error.message.rstrip('.')}") from error
         if not tags:
             raise StepError("parameter tags is missing")
         return [Tag(tuple(tags))]
 
 
-def _tags(words: list[str] | tuple[str, ...]) -> list[str]:
-    tags = dict.fromkeys(word.strip().lstrip("#").strip().lower() for word in words)
-    return [tag for tag in tags if tag]
+def _tags(texts: Iterable[str]) -> list[str]:
+    """Raises ServiceError for a word that cannot be a tag."""
+    return list(clean_tags(word for text in texts for word in text.replace(",", " ").split()))

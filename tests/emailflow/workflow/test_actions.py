@@ -30,6 +30,7 @@ REPLY = make_facts(is_reply=True, thread_ticket_number="TKT-20251215-001")
         ("set_priority", {"priority": "critical"}, "Set the priority to critical."),
         ("add_tags", {"tags": ["VIP"]}, "Add the tag vip."),
         ("add_tags", {"tags": ["#vip", "Kontrakt", "vip"]}, "Add the tags vip, kontrakt."),
+        ("add_tags", {"tags": ["vip, kontrakt", "nord vest"]}, "Add the tags vip, kontrakt, nord, vest."),
         ("assign", {"assigned_to_user_id": 5}, "Assign the ticket to user 5."),
         ("assign", {"assigned_team_id": 2}, "Assign the ticket to team 2."),
     ],

@@ -25,6 +25,21 @@ def test_parameters_of_a_condition_come_back_as_they_were(slug: str) -> None:
     assert check_params(registry.conditions[slug].ParamsForm, HOLDING[slug]) == (HOLDING[slug], [])
 
 
+@pytest.mark.parametrize("written", ["#VIP, kontrakt nord", "vip\nkontrakt\nnord", ["vip,kontrakt", "nord"]])
+def test_tags_are_separated_as_on_a_ticket(written: Any) -> None:
+    assert check_params(registry.actions["add_tags"].ParamsForm, {"tags": written}) == (
+        {"tags": ["vip", "kontrakt", "nord"]},
+        [],
+    )
+
+
+@pytest.mark.parametrize("written", ["vip!", ["a" * 61], "vip; kontrakt"])
+def test_what_cannot_be_a_tag_is_refused_when_the_rule_is_written(written: Any) -> None:
+    params, (problem,) = check_params(registry.actions["add_tags"].ParamsForm, {"tags": written})
+    assert (params, problem.field) == ({}, "tags")
+    assert "cannot be a tag" in problem.message and not problem.message.endswith("..")
+
+
 @pytest.mark.usefixtures("support")
 @pytest.mark.parametrize("slug", HOLDING)
 def test_a_half_filled_condition_is_refused_and_names_the_field(slug: str) -> None:
