@@ -38,7 +38,11 @@ class WorkflowForm(_WorkflowModelForm):
             label="When the mail is", choices=[(ANY_LABEL, "anything (*)"), *labels]
         )
         self.fields["confidence_threshold"].label = "And the confidence is at least"
-        self.fields["confidence_threshold"].help_text = "From 0 to 1."
+        sure = "How sure Hub must be of the label, from 0 to 1. 0 fires always; mail without any sign has 0.5."
+        self.fields["confidence_threshold"].help_text = sure
+        if self.instance.pk is None:
+            # A new rule is for anything, and a call for certainty would keep ordinary mail out.
+            self.initial["confidence_threshold"] = 0.0
         self.fields["order"].help_text = "Rules run in this order, small numbers first."
         self.fields["stop"].label = "Stop after this rule"
 

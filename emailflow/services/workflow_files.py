@@ -97,15 +97,18 @@ def _import_one(actor: Actor, item: Any, *, dry_run: bool) -> ImportResult:
     return ImportResult(workflow.name, "created" if new else "updated" if changed else "unchanged", notes)
 
 
+def default_threshold(trigger: str) -> float:
+    """Where none is named: a rule for anything asks for no certainty."""
+    return 0.0 if trigger == ANY_LABEL else DEFAULT_THRESHOLD
+
+
 def _workflow(item: JSONDict) -> Workflow:
     """The row to save: the one of that name, or a new one."""
     name = " ".join(item["name"].split())
     workflow = Workflow.objects.filter(name=name).first() or Workflow(name=name)
     trigger = item["classification_trigger"]
     workflow.classification_trigger = trigger
-    workflow.confidence_threshold = float(
-        item.get("confidence_threshold", 0.0 if trigger == ANY_LABEL else DEFAULT_THRESHOLD)
-    )
+    workflow.confidence_threshold = float(item.get("confidence_threshold", default_threshold(trigger)))
     for key in ("description", "order", "stop", "enabled"):
         if key in item:
             setattr(workflow, key, item[key])

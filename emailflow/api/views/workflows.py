@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from emailflow import querysets
 from emailflow.api.filters import WorkflowFilter
 from emailflow.api.serializers.workflows import WorkflowSerializer, WorkflowWriteSerializer
-from emailflow.models import Workflow
+from emailflow.models import ANY_LABEL, Workflow
+from emailflow.services.workflow_files import default_threshold
 from emailflow.services.workflows import delete_workflow, save_workflow
 from emailflow.workflow.base import Step
 from tickets.api.schema import ERRORS
@@ -43,7 +44,9 @@ class WorkflowViewSet(ListAndDetail):
         responses={201: WorkflowSerializer, **ERRORS},
     )
     def create(self, request: Request) -> Response:
-        return self._save(Workflow(), self.body(WorkflowWriteSerializer), 201)
+        fields = self.body(WorkflowWriteSerializer)
+        threshold = default_threshold(fields.get("classification_trigger", ANY_LABEL))
+        return self._save(Workflow(confidence_threshold=threshold), fields, 201)
 
     @extend_schema(
         summary="Change a workflow",

@@ -48,6 +48,13 @@ def stored(workflow: Workflow) -> list[tuple[str, dict[str, Any]]]:
     return [(step.action, step.params) for step in WorkflowStep.objects.filter(workflow=workflow).order_by("position")]
 
 
+def test_a_new_rule_for_anything_fires_on_ordinary_mail() -> None:
+    client = browser(superuser())
+    assert form_values(client.get(LIST + "add/"), FORM)["confidence_threshold"] == "0.0"
+    added(client, **{"steps-TOTAL_FORMS": "1"}, **new_step(0, "create_ticket"))
+    assert Workflow.objects.get(name="Printers").confidence_threshold == 0
+
+
 def test_a_rule_is_made_with_typed_fields_alone() -> None:
     user = User.objects.create_user("mette")
     answer = added(
