@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from emailflow import querysets
+from emailflow.inbound.pull_report import sentence
 from emailflow.models import Mailbox, Message, Outcome, Protocol, State
 from emailflow.workflow.alerts import failing_workflows
 from tickets.models import User
@@ -19,6 +20,8 @@ from tickets.services.tickets import default_assignee
 # A count for the eye costs the same with a hundred mails and with a million.
 MOST = 99
 TROUBLE = timedelta(hours=24)
+# One failed look may be the server's own moment.
+FAILED_LOOKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,17 @@ def mail_counts(user: User) -> dict[str, Capped]:
     return {"unrouted": both[0], "failed": both[1]}
 
 
-def silent_mailboxes(user: User) -> list[Mailbox]:
-    """Mailboxes that are read, and have not been read with success for longer than they may."""
+def mailboxes_in_trouble(user: User) -> list[tuple[Mailbox, str]]:
+    """Mailboxes that are read and give no mail, with what is wrong in words."""
     now = timezone.now()
     rows = querysets.mailboxes_for(user).filter(enabled=True, archived_at=None).exclude(protocol=Protocol.BUILTIN)
-    return [row for row in rows if (row.last_success_at or row.created_at) < now - timedelta(hours=row.silent_after)]
+    found = []
+    for row in rows:
+        if (row.last_success_at or row.created_at) < now - timedelta(hours=row.silent_after):
+            found.append((row, f"has been silent for more than {row.silent_after} hours. {row.last_error}".strip()))
+        elif row.failures and (row.failures >= FAILED_LOOKS or row.last_success_at is None):
+            found.append((row, f"cannot be read: {sentence(row.last_error)}"))
+    return found
 
 
 def notices(user: User) -> list[Notice]:
@@ -127,11 +136,10 @@ def _mailboxes(user: User) -> list[Notice]:
     return [
         Notice(
             "bad",
-            f"The mailbox {mailbox.name} has been silent for more than {mailbox.silent_after} hours. "
-            f"{mailbox.last_error}".strip(),
+            f"The mailbox {mailbox.name} {words}",
             reverse("admin:emailflow_mailbox_change", args=[mailbox.pk]),
         )
-        for mailbox in silent_mailboxes(user)
+        for mailbox, words in mailboxes_in_trouble(user)
     ]
 
 

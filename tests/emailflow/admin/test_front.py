@@ -96,6 +96,21 @@ def test_mail_in_trouble_for_a_day_is_named() -> None:
     assert [row.pk for row in found] == [row.pk for row in late]
 
 
+def test_a_mailbox_that_cannot_be_read_is_named_at_once() -> None:
+    now = timezone.now()
+    values = {"protocol": "imap", "last_error": "The server did not accept the password"}
+    never = Mailbox.objects.create(slug="never", name="Never", failures=1, **values)
+    Mailbox.objects.create(slug="twice", name="Twice", failures=2, last_success_at=now, **values)
+    Mailbox.objects.create(slug="once", name="Once", failures=1, last_success_at=now, **values)
+    client = browser(superuser())
+    shown = text_of(client.get(FRONT))
+    for name in ("Never", "Twice"):
+        assert f"The mailbox {name} cannot be read: The server did not accept the password." in shown
+    assert "The mailbox Once" not in shown
+    Mailbox.objects.filter(pk=never.pk).update(failures=0)
+    assert "The mailbox Never" not in text_of(client.get(FRONT))
+
+
 def test_a_rule_that_failed_three_times_in_an_hour_is_named() -> None:
     message, rule = stored(1, state=State.FAILED)[0], Workflow.objects.create(name="A broken one")
     client = browser(agent())
