@@ -13,7 +13,8 @@ from django.utils.safestring import SafeString
 
 from tickets import querysets
 from tickets.admin.base import HubModelAdmin, LinesField, actor_of, link_to, starts_with, user_of
-from tickets.models import Contact, Customer, User
+from tickets.limits import row_id
+from tickets.models import Contact, Customer, Ticket, User
 from tickets.services.customers import delete_contact, delete_customer, save_contact, save_customer
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ class CustomerForm(_CustomerModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["domains"] = sorted(row.domain for row in self.instance.domains.all())
+
+
+def _left_behind(customer_id: int) -> str:
+    tickets = Ticket.objects.filter(customer=customer_id).count()
+    contacts = Contact.objects.filter(customer=customer_id).count()
+    if not tickets and not contacts:
+        return "No ticket and no contact belongs to this customer."
+    numbers = f"{tickets} ticket{'' if tickets == 1 else 's'} and {contacts} contact{'' if contacts == 1 else 's'}"
+    return f"{numbers} will have no customer any more. They stay, and this cannot be undone."
 
 
 @admin.register(Customer)
@@ -60,6 +70,12 @@ class CustomerAdmin(HubModelAdmin):
     def write(self, request: HttpRequest, row: Customer, form: Any, change: bool) -> None:
         domains = form.cleaned_data["domains"] if "domains" in form.changed_data else None
         save_customer(actor=actor_of(request), customer=row, domains=domains)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
+        """Tickets and contacts stay without their customer: how many is said before."""
+        number = row_id(object_id)
+        told = {"left_behind": _left_behind(number)} if number is not None else {}
+        return super().delete_view(request, object_id, (extra_context or {}) | told)
 
     def delete_model(self, request: HttpRequest, obj: Customer) -> None:
         delete_customer(actor=actor_of(request), customer=obj)

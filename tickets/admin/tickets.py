@@ -184,6 +184,8 @@ class TicketAdmin(HubModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Ticket | None = None) -> Any:
         who = ("contact", "customer")
+        # A field of the form alone has no value where the page is read only.
+        tags = "tag_names" if obj is None or self.has_change_permission(request, obj) else "tag_words"
         assignment = ("assigned_to_user", "assigned_team")
         if obj is None:
             first = ("subject", "body_text", "uploads", "source")
@@ -191,7 +193,7 @@ class TicketAdmin(HubModelAdmin):
                 (None, {"fields": (*first, who, ("priority", "category"), assignment, "tag_names")}),
             ]
         return [
-            (None, {"fields": ("subject", ("status", "priority", "category"), who, assignment, "tag_names")}),
+            (None, {"fields": ("subject", ("status", "priority", "category"), who, assignment, tags)}),
             (
                 "More",
                 {"classes": ("collapse",), "fields": ("source_word", "opened", "updated", "merged", "extra")},

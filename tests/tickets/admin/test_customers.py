@@ -3,7 +3,7 @@
 import pytest
 
 from tests.adminkit import agent, asked_by, browser, form_values, superuser, text_of
-from tests.rest import customer
+from tests.rest import customer, ticket
 from tickets.models import AuditEntry, Contact, Customer, CustomerDomain
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +69,17 @@ def test_deleting_a_customer_keeps_its_contacts_and_is_noted() -> None:
     contact.refresh_from_db()
     assert contact.customer is None
     assert AuditEntry.objects.filter(action="customer.deleted", entity_id=row.pk).exists()
+
+
+def test_before_a_customer_is_deleted_it_says_who_loses_it() -> None:
+    row = customer("Nordwind")
+    client = browser(superuser())
+    page = f"{CUSTOMERS}{row.pk}/delete/"
+    assert "No ticket and no contact belongs to this customer." in text_of(client.get(page))
+    contact = Contact.objects.create(email="mette@nordwind.example", customer=row)
+    for subject in ("One", "Two"):
+        ticket(subject, contact=contact)
+    assert "2 tickets and 1 contact will have no customer any more." in text_of(client.get(page))
 
 
 def test_agents_delete_no_customer() -> None:

@@ -47,6 +47,14 @@ def test_list_shows_number_subject_requester_and_tags() -> None:
         assert words in shown
 
 
+def test_a_ticket_that_can_only_be_read_shows_its_tags(settings: Any) -> None:
+    row = ticket("No light in the hall", tags=["light", "hall"])
+    settings.TICKET_ENABLED = False
+    shown = text_of(browser(agent()).get(page_of(row)))
+    assert "Tags: hall, light" in shown or "Tags: light, hall" in shown
+    assert "None" not in shown
+
+
 def test_search_finds_a_word_of_a_message_and_a_number() -> None:
     wanted, other = ticket("One", body_text="The xylophone is flat"), ticket("Two")
     client = browser(agent())
