@@ -95,6 +95,8 @@ class Command(BaseCommand):
         for result in results:
             if result.error:
                 self.stdout.write(f"{result.file}: {result.error}")
+            elif result.ticket_number:
+                self.stdout.write(f"{result.file}: {result.outcome} {result.ticket_number}")
         counts = Counter(result.outcome or "without an outcome yet" for result in results if result.message_pk)
         lost = sum(1 for result in results if result.message_pk is None)
         parts = [f"{number} {outcome}" for outcome, number in counts.most_common()]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from emailflow.inbound.pipeline import dry_run, process_message
-from emailflow.models import Message, State
+from emailflow.models import Message, Outcome, State
 from emailflow.services.messages import reprocess
 from tickets import numbering
 from tickets.actors import Actor
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("ids", nargs="*", type=int, help="Numbers of mails in the ledger.")
         parser.add_argument("--state", choices=State.values, help="All mails in this state.")
-        parser.add_argument("--outcome", help="All mails with this outcome, for instance unrouted.")
+        parser.add_argument("--outcome", choices=Outcome.values, help="All mails with this outcome.")
         parser.add_argument("--since", metavar="DATE", help="Only mails stored on or after this day (2026-01-31).")
         parser.add_argument("--dry-run", action="store_true", help="Write nothing; print what the rules would do.")
 
@@ -46,6 +46,7 @@ class Command(BaseCommand):
             raise CommandError(f"{failed} of {len(messages)} mails could not be run.")
 
     def _wanted(self, options: dict[str, Any]) -> QuerySet[Message]:
+        since = _moment(options["since"]) if options["since"] else None
         if not options["ids"] and not options["state"] and not options["outcome"]:
             raise CommandError("Say which mails: their numbers, --state or --outcome.")
         messages = Message.objects.select_related("mailbox", "ticket").order_by("id")
@@ -59,8 +60,8 @@ class Command(BaseCommand):
             messages = messages.filter(state=options["state"])
         if options["outcome"]:
             messages = messages.filter(outcome=options["outcome"])
-        if options["since"]:
-            messages = messages.filter(stored_at__gte=_moment(options["since"]))
+        if since is not None:
+            messages = messages.filter(stored_at__gte=since)
         return messages
 
     @staticmethod
