@@ -6,6 +6,8 @@ import sys
 
 
 def main() -> None:
+    # Every file that a command makes holds customers' mail, or leads to it: the database, files, backups.
+    os.umask(0o077)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
     from django.conf import settings
     from django.core.management import execute_from_command_line

@@ -4,12 +4,14 @@ Each method returns a checked value. A wrong one raises ``WrongSetting`` with on
 variable, what is wrong with it and what is allowed. A value that may be a secret is never part of that line.
 """
 
+import ipaddress
 import re
 import sys
 import warnings
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, overload
 from urllib.parse import urlsplit
@@ -118,6 +120,41 @@ class Env:
             raise WrongSetting(
                 f"{name}: this is not the address of a web site; use http:// or https:// with a host "
                 "and no path, such as https://help.example.org"
+            )
+        return raw
+
+    def origins(self, name: str, default: Sequence[str]) -> list[str]:
+        """Scheme and host, separated by commas; ``https://*.example.org`` is every host below."""
+        found = [word.rstrip("/") for word in self.words(name, default)]
+        for origin in found:
+            if not re.fullmatch(r"https?://(\*\.)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", origin):
+                raise WrongSetting(
+                    f"{name}: {_shown(origin)} is not allowed; use http:// or https:// with a host and no path, "
+                    "such as https://help.example.org"
+                )
+        return found
+
+    def networks(self, name: str) -> list[str]:
+        """IP addresses and networks, separated by commas."""
+        found = self.words(name, [])
+        for word in found:
+            try:
+                ipaddress.ip_network(word)
+            except ValueError:
+                raise WrongSetting(
+                    f"{name}: {_shown(word)} is not allowed; use IP addresses or networks, "
+                    "such as 10.0.0.2 or 10.0.0.0/24"
+                ) from None
+        return found
+
+    def address(self, name: str, default: str) -> str:
+        """One mail address, with a name or without: ``Support <support@example.org>``."""
+        raw = self._raw(name) or default
+        address = parseaddr(raw)[1]
+        whole = "\n" not in raw and raw.rstrip(">").endswith(address)
+        if not whole or not re.fullmatch(r"[^\s@<>\",;]+@[^\s@<>\",;]+", address):
+            raise WrongSetting(
+                f"{name}: {_shown(raw)} is not a mail address; use support@example.org or Support <support@example.org>"
             )
         return raw
 

@@ -58,7 +58,9 @@ class Secrets:
         return keys
 
     def _create(self, path: Path, make: Callable[[], str]) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One by one: with ``parents`` the data folder itself would be open to everybody.
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         # Two processes may start at once: the second waits here and then finds the file of the first.
         with _locked(self.folder / ".lock"):
             if path.exists():

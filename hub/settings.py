@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub.env import Env
+from hub.env import Env, WrongSetting
 from hub.secrets import Secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,8 +24,8 @@ FIELD_ENCRYPTION_KEYS = env.fernet_keys("FIELD_ENCRYPTION_KEYS") or _secrets.fer
 DEBUG = env.flag("DEBUG", False)
 SITE_URL = env.url("SITE_URL", "http://localhost:8001")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", [urlsplit(SITE_URL).hostname or "", "localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [SITE_URL])
-TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", [])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [SITE_URL])
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 
 INSTALLED_APPS = [
     "hub.adminconfig.HubAdminConfig",
@@ -224,13 +224,15 @@ EMAIL_FILE_PATH = EMAIL_CONFIG["EMAIL_FILE_PATH"] or None
 EMAIL_USE_TLS = EMAIL_CONFIG.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = EMAIL_CONFIG.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 30
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "support@localhost")
+DEFAULT_FROM_EMAIL = env.address("DEFAULT_FROM_EMAIL", "support@localhost")
 
 TICKET_ENABLED = env.flag("TICKET_ENABLED", True)
 TICKET_EMAIL_INTEGRATION = env.flag("TICKET_EMAIL_INTEGRATION", True)
 EMAIL_WORKFLOWS_ENABLED = env.flag("EMAIL_WORKFLOWS_ENABLED", True)
 TICKET_AUTO_ASSIGN = env.flag("TICKET_AUTO_ASSIGN", False)
-TICKET_DEFAULT_ASSIGNEE_ID = env.integer("TICKET_DEFAULT_ASSIGNEE_ID", None)
+TICKET_DEFAULT_ASSIGNEE_ID = env.integer("TICKET_DEFAULT_ASSIGNEE_ID", None, minimum=1)
+if TICKET_AUTO_ASSIGN and TICKET_DEFAULT_ASSIGNEE_ID is None:
+    raise WrongSetting("TICKET_DEFAULT_ASSIGNEE_ID: TICKET_AUTO_ASSIGN is true; use the number of the user who gets it")
 TICKET_DEFAULT_PRIORITY = env.choice("TICKET_DEFAULT_PRIORITY", "normal", ["low", "normal", "high", "critical"])
 TICKET_STRANGER_POLICY = env.choice("TICKET_STRANGER_POLICY", "unverified", ["unverified", "new_ticket", "hold"])
 TICKET_TEST_API = env.flag("TICKET_TEST_API", False)
@@ -248,4 +250,6 @@ LOGGING = {
     "formatters": {"line": {"()": "hub.logs.LineFormatter"}, "json": {"()": "hub.logs.JsonFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # At INFO it tells of every schedule and task: ten lines a minute in which nothing happens.
+    "loggers": {"django-q": {"level": "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL}},
 }

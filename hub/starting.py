@@ -27,7 +27,7 @@ class CannotStart(Exception):
 def lock_data_folder(folder: Path, address: str) -> IO[str]:
     """Holds the data folder for this process until the returned file is closed, or the process ends."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Opened for appending: the text of the one that runs must stay readable for the one that does not.
         file = (folder / "up.lock").open("a+")
     except OSError as error:
@@ -125,6 +125,15 @@ def make_folders(*folders: Path) -> None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise CannotStart(f"DATA_DIR: {folder} cannot be made: {error.strerror}") from None
+
+
+def open_to_others(*paths: Path) -> list[str]:
+    """What other users of this machine may read, one sentence each. Changes nothing: it may be meant so."""
+    found = [path for path in paths if path.exists() and path.stat().st_mode & 0o077]
+    return [
+        f"other users of this machine can get at {path}; close it: chmod {700 if path.is_dir() else 600} {path}"
+        for path in found
+    ]
 
 
 def close_database() -> None:

@@ -33,6 +33,9 @@ READERS: dict[str, Callable[[Env], Any]] = {
     "fernet": lambda env: env.fernet_keys(NAME),
     "database": lambda env: env.database(NAME, Path("/x")),
     "email": lambda env: env.email(NAME, "consolemail://"),
+    "origins": lambda env: env.origins(NAME, []),
+    "networks": lambda env: env.networks(NAME),
+    "address": lambda env: env.address(NAME, "support@localhost"),
 }
 
 
@@ -60,6 +63,12 @@ READERS: dict[str, Callable[[Env], Any]] = {
         ("email", "pop3://host", "smtp://"),
         ("email", "smtp://", "smtp://"),
         ("email", "smtp://host:port", "smtp://"),
+        ("origins", "help.example.org", "https://"),
+        ("origins", "https://help.example.org,https://x.example/path", "no path"),
+        ("networks", "proxy.example.org", "10.0.0.0/24"),
+        ("networks", "10.0.0.2,10.0.0.1/24", "10.0.0.0/24"),
+        ("address", "support", "support@example.org"),
+        ("address", "a@example.org, b@example.org", "support@example.org"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_variable_and_what_is_allowed(

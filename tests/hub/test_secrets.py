@@ -10,6 +10,9 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from hub.secrets import Secrets
+from hub.starting import open_to_others
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_a_key_is_made_once_and_kept(tmp_path: Path) -> None:
@@ -20,14 +23,39 @@ def test_a_key_is_made_once_and_kept(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_read_a_key(tmp_path: Path) -> None:
-    folder = tmp_path / "secrets"
+    folder = tmp_path / "data" / "secrets"
     old = os.umask(0)
     try:
         Secrets(folder).one("SECRET_KEY")
     finally:
         os.umask(old)
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.parent.stat().st_mode & 0o777 == folder.stat().st_mode & 0o777 == 0o700
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in folder.iterdir())
+
+
+def test_a_new_installation_is_closed_to_other_users(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    environment = {**os.environ, "DATA_DIR": str(data), "DATABASE_URL": ""}
+    old = os.umask(0o022)
+    try:
+        command = "from django.db import connection; connection.ensure_connection()"
+        subprocess.run([sys.executable, "manage.py", "shell", "-c", command], cwd=PROJECT, env=environment, check=True)
+    finally:
+        os.umask(old)
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert (data / "hub.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert open_to_others(data, data / "hub.sqlite3") == []
+
+
+def test_what_others_can_get_at_is_named_with_the_command_that_closes_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    file = data / "hub.sqlite3"
+    file.touch(mode=0o644)
+    folder_words, file_words = open_to_others(data, file)
+    assert folder_words.endswith(f"chmod 700 {data}")
+    assert file_words.endswith(f"chmod 600 {file}")
+    assert data.stat().st_mode & 0o777 == 0o755
 
 
 def test_keys_for_encryption_can_encrypt(tmp_path: Path) -> None:

@@ -51,6 +51,34 @@ def settings_of(installation: dict[str, str], *names: str) -> dict[str, object]:
     return answer
 
 
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"TRUSTED_PROXIES": "proxy"}, "TRUSTED_PROXIES"),
+        ({"CSRF_TRUSTED_ORIGINS": "help.firma.example"}, "CSRF_TRUSTED_ORIGINS"),
+        ({"DEFAULT_FROM_EMAIL": "support"}, "DEFAULT_FROM_EMAIL"),
+        ({"TICKET_AUTO_ASSIGN": "true"}, "TICKET_DEFAULT_ASSIGNEE_ID"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(
+    new_installation: Installation, values: dict[str, str], named: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=PROJECT,
+        env=new_installation(**values),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{named}: ") and done.stderr.count("\n") == 1
+
+
+def test_background_tasks_are_silent_while_nothing_happens(new_installation: Installation) -> None:
+    loggers = settings_of(new_installation(), "LOGGING")["LOGGING"]
+    assert loggers["loggers"]["django-q"]["level"] == "WARNING"  # type: ignore[index]
+
+
 def test_https_marks_cookies_and_redirects(new_installation: Installation) -> None:
     safe = settings_of(
         new_installation(SITE_URL="https://help.firma.example"),

@@ -51,6 +51,8 @@ class Command(BaseCommand):
         starting.make_folders(settings.BLOB_DIR, settings.SPOOL_DIR)
         say("preparing the database and the static files")
         starting.prepare()
+        for warning in starting.open_to_others(settings.DATA_DIR, *_database_files()):
+            say(f"WARNING: {warning}")
         self._first_user()
         environment = _environment(host, address, demo)
         with lock, server:
@@ -68,6 +70,11 @@ class Command(BaseCommand):
         if made:
             name, password = made
             say(f"first start: log in as {name} with the password {password}  (shown only now)")
+
+
+def _database_files() -> list[Path]:
+    database = settings.DATABASES["default"]
+    return [Path(database["NAME"])] if database["ENGINE"] == "django.db.backends.sqlite3" else []
 
 
 def _environment(host: str, address: str, demo: bool) -> dict[str, str]:
