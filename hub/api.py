@@ -34,6 +34,20 @@ def _described() -> dict[str, Any]:
     return described
 
 
+class Addresses(APIView):
+    """Where everything is, for whoever begins at the beginning; open to all, as the description is."""
+
+    authentication_classes = ()
+    permission_classes = [AllowAny]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        root = request.build_absolute_uri("/api/v1/")
+        paths = {path.removeprefix("/api/v1/") for path in _described()["paths"]}
+        lists = sorted(path for path in paths if "{" not in path)
+        return Response({name: f"{root}{name}" for name in (*lists, "schema", "docs")})
+
+
 class NoSuchAddress(APIView):
     """Everything else below ``/api/``: 404 in the form of all errors."""
 
@@ -53,6 +67,7 @@ class NoSuchAddress(APIView):
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^$", Addresses.as_view(), name="addresses"),
     re_path(r"^schema/?$", Schema.as_view(), name="schema"),
     re_path(
         r"^docs/?$",

@@ -46,6 +46,14 @@ def test_every_operation_says_how_to_log_in_and_what_can_go_wrong(schema: Any) -
             assert operation["summary"], (method, path)
 
 
+def test_the_beginning_lists_every_address() -> None:
+    answer = APIClient().get("/api/v1/")
+    assert answer.status_code == 200
+    assert answer.json()["tickets"] == "http://testserver/api/v1/tickets"
+    assert {"customers", "messages", "workflows", "inbound/raw", "schema", "docs"} <= set(answer.json())
+    assert APIClient().get("/api/v1/nothing").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/api/v1/schema", "/api/v1/schema/", "/api/v1/docs", "/api/v1/docs/"])
 def test_schema_and_page_need_no_login(path: str) -> None:
     assert Client().get(path).status_code == 200
