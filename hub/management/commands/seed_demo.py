@@ -29,5 +29,6 @@ class Command(BaseCommand):
             self.stdout.write(f"demo user {name}, password {password}  (shown only now)")
         number = send_mails(mailbox, timezone.now())
         self.stdout.write(f"{number} demo mails became tickets, notes and rows of the ledger.")
+        self.stdout.write(f"The drop folder has the address {', '.join(mailbox.addresses)}: write your mails to it.")
         if not settings.TICKET_ENABLED:
             self.stdout.write("TICKET_ENABLED is false: the mails wait in the ledger until it is true.")
