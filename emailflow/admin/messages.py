@@ -92,7 +92,7 @@ class MessageAdmin(ReadOnlyAdmin):
         "label_and_kind",
         "mailbox_name",
     )
-    list_display_links = ("received", "subject_line")
+    list_display_links = ("subject_line",)
     list_filter = (
         "state",
         "outcome",
@@ -102,6 +102,7 @@ class MessageAdmin(ReadOnlyAdmin):
         VerdictFilter,
         TroubleFilter,
     )
+    # The order in which mail was stored: a mail that was read late is new all the same. The filters' indexes have it.
     ordering = ("-id",)
     sortable_by = ()
     search_fields = ("message_id",)
