@@ -49,7 +49,8 @@ def imap_mailbox(account: Account, **changes: Any) -> Mailbox:
 
 
 def maildir_mailbox(path: Path, **changes: Any) -> Mailbox:
-    """A mailbox that reads everything of the Maildir at ``path``."""
+    """A mailbox that reads everything of the Maildir at ``path``, which is made here."""
+    path.mkdir(parents=True, exist_ok=True)
     values: dict[str, Any] = {
         "slug": f"m{uuid.uuid4().hex[:8]}",
         "name": "Drop",

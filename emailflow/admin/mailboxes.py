@@ -75,6 +75,7 @@ class MailboxForm(_MailboxModelForm):
         if "slug" in self.fields:
             self.fields["slug"].label = "Short name"
             self.fields["slug"].help_text = "Letters, digits and hyphens; commands and rules name the mailbox by it."
+            self.fields["slug"].error_messages["invalid"] = "Use letters, digits, hyphens and underscores only."
         if "protocol" in self.fields:
             field: Any = self.fields["protocol"]
             field.choices = [choice for choice in Protocol.choices if choice[0] != Protocol.BUILTIN]
@@ -160,6 +161,16 @@ class MailboxAdmin(HubModelAdmin):
             path("<int:mailbox_id>/back/", view(require_POST(self.back_view)), name=f"{name}_back"),
             *super().get_urls(),
         ]
+
+    def response_add(self, request: HttpRequest, obj: Mailbox, post_url_continue: Any = None) -> HttpResponse:
+        return self._tested(request, obj) if "_test" in request.POST else super().response_add(request, obj)
+
+    def response_change(self, request: HttpRequest, obj: Mailbox) -> HttpResponse:
+        return self._tested(request, obj) if "_test" in request.POST else super().response_change(request, obj)
+
+    def _tested(self, request: HttpRequest, mailbox: Mailbox) -> HttpResponse:
+        self.message_user(request, f"{mailbox} is saved.", messages.SUCCESS)
+        return self.test_view(request, mailbox.pk)
 
     def test_view(self, request: HttpRequest, mailbox_id: int) -> HttpResponse:
         mailbox = self._mailbox(request, mailbox_id)

@@ -161,6 +161,9 @@ def test_connection(mailbox: Mailbox) -> Report:
         source = source_of(mailbox)
         source.connect()
         report.sentences += _found(mailbox, source)
+        source.check_target()
+        if mailbox.after_read == AfterRead.MOVE:
+            report.sentences.append(f"Mail can be moved to {mailbox.move_to}.")
     except SourceError as error:
         report.ok = False
         report.sentences.append(_sentence(error.message))
@@ -204,7 +207,10 @@ def _first_fetch(mailbox: Mailbox, source: Source) -> str:
     cursor = known.filter(uidvalidity=source.uidvalidity()).order_by("-pk").first()
     if cursor is not None:
         read = Delivery.objects.filter(mailbox_id=mailbox.pk, source=cursor.source).count()
-        return f"{read} mail{'' if read == 1 else 's'} of it were listed before: reading goes on from there."
+        if not read:
+            return "It has been looked at before, and no mail was to be read: reading goes on from there."
+        words = "1 mail was" if read == 1 else f"{read} mails were"
+        return f"{words} listed before: reading goes on from there."
     if mailbox.start_policy == StartPolicy.NOW:
         return "The first look fetches nothing that is there now, only mail that arrives from then on."
     if mailbox.start_policy == StartPolicy.DAYS:
@@ -277,9 +283,12 @@ def _check_maildir(mailbox: Mailbox) -> None:
     mailbox.path = str(path)
     if not path.is_absolute() or ".." in path.parts or "\0" in mailbox.path:
         raise ServiceError("Enter the whole path of the Maildir, from / on and without '..'.", field="path")
+    if not path.exists():
+        # Made by nobody here: a mistyped path would be read for ever, and never hold a mail.
+        raise ServiceError(f"There is no folder {path}. Make it first, or correct the path.", field="path")
     try:
         for name in ("tmp", "new", "cur"):
-            (path / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            (path / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ServiceError(f"The folder cannot be used: {error.strerror}.", field="path") from error
 

@@ -103,5 +103,8 @@ class Source(Protocol):
     def after_read(self, uids: Sequence[str]) -> None:
         """Tell the server that we have these. Harmless when repeated."""
 
+    def check_target(self) -> None:
+        """Look for the folder that mail is moved to, and change nothing. Quiet where mail is not moved."""
+
     def close(self) -> None:
         """Never raises."""

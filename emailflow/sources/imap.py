@@ -150,6 +150,14 @@ class ImapSource:
             elif self.after.action == "move":
                 self._move(client, numbers)
 
+    def check_target(self) -> None:
+        if self.after.action != "move":
+            return
+        with self._trouble("tell about its folders"):
+            found = self._open().folder_exists(self.after.move_to)
+        if not found:
+            raise SourceError(f"The folder {self.after.move_to} does not exist on the server", permanent=True)
+
     def close(self) -> None:
         client, self._client = self._client, None
         self._selected = {}

@@ -47,9 +47,11 @@ class MaildirSource:
         self._files: dict[str, _File] = {}
 
     def connect(self) -> None:
-        """Makes the three folders where they are missing."""
+        """Makes the three folders where they are missing, but never the Maildir itself: a name can be mistyped."""
         if not self.path.is_absolute():
             raise SourceError(f"{self.path} is not an absolute path", permanent=True)
+        if not self.path.exists():
+            raise SourceError(f"There is no folder {self.path}", permanent=True)
         try:
             _make_maildir(self.path)
         except OSError as error:
@@ -118,6 +120,13 @@ class MaildirSource:
         except OSError as error:
             raise SourceError(f"The mail cannot be moved within {self.path}: {error.strerror}") from error
 
+    def check_target(self) -> None:
+        if self.after.action == "move":
+            name = Path(self.after.move_to)
+            # A folder within the Maildir is made when the first mail is moved.
+            if name.is_absolute() and not name.is_dir():
+                raise SourceError(f"There is no folder {name} to move mail to", permanent=True)
+
     def close(self) -> None:
         self._files = {}
 
@@ -184,7 +193,13 @@ class MaildirSource:
         if self.after.action != "move":
             return self.path
         name = Path(self.after.move_to)
-        folder = name if name.is_absolute() else self.path / f".{self.after.move_to.lstrip('.')}"
+        if not name.is_absolute():
+            folder = self.path / f".{self.after.move_to.lstrip('.')}"
+            folder.mkdir(mode=0o700, exist_ok=True)
+        elif name.is_dir():
+            folder = name
+        else:
+            raise SourceError(f"There is no folder {name} to move mail to", permanent=True)
         _make_maildir(folder)
         return folder
 
@@ -202,7 +217,7 @@ def _unreadable(file: _File, error: OSError) -> SourceError:
 
 def _make_maildir(path: Path) -> None:
     for name in ("tmp", "new", "cur"):
-        (path / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (path / name).mkdir(mode=0o700, exist_ok=True)
 
 
 def _look(path: Path) -> _File | None:

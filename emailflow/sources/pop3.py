@@ -154,6 +154,9 @@ class Pop3Source:
         if refused:
             raise SourceError(f"The server refuses to delete the mail: {refused}")
 
+    def check_target(self) -> None:
+        """Nothing to look for: POP3 has no folders."""
+
     def close(self) -> None:
         client = self._client
         self._forget()

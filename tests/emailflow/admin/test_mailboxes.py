@@ -100,6 +100,31 @@ def test_test_connection_says_in_words_what_it_found(tmp_path: Path) -> None:
     assert not Message.objects.exists()
 
 
+def test_what_was_typed_is_saved_before_the_connection_is_tested(tmp_path: Path) -> None:
+    row, client = maildir_mailbox(tmp_path / "drop"), browser(superuser())
+    values = form_values(client.get(page_of(row)), FORM)
+    answer = client.post(page_of(row), values | {"name": "Typed", "_test": "Save and test the connection"}, follow=True)
+    assert told(answer)[:3] == ["Typed is saved.", f"The folder {tmp_path / 'drop'} can be read.", "It holds 0 mails."]
+    row.refresh_from_db()
+    assert row.name == "Typed"
+
+
+def test_a_new_mailbox_is_saved_and_tested_with_one_button(tmp_path: Path) -> None:
+    (tmp_path / "new-one").mkdir()
+    client = browser(superuser())
+    values = form_values(client.get(LIST + "add/"), FORM)
+    filled = {"name": "New", "slug": "new", "protocol": "maildir", "path": str(tmp_path / "new-one"), "_test": "x"}
+    assert "It holds 0 mails." in told(client.post(LIST + "add/", values | filled, follow=True))
+
+
+def test_a_wrong_short_name_is_explained_in_plain_words() -> None:
+    client = browser(superuser())
+    values = form_values(client.get(LIST + "add/"), FORM)
+    shown = text_of(client.post(LIST + "add/", values | {"name": "S", "slug": "support desk"}))
+    assert "Use letters, digits, hyphens and underscores only." in shown
+    assert "slug" not in shown.replace("id_slug", "")
+
+
 def test_test_connection_says_in_words_what_went_wrong() -> None:
     place = {"host": "127.0.0.1", "port": free_port(), "security": "plain", "username": "support"}
     row = save_mailbox(actor=SYSTEM, mailbox=Mailbox(slug="support", name="Support", **place), secret=SECRET)

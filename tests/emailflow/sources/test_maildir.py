@@ -1,6 +1,7 @@
 """What a Maildir and a drop folder promise to those who put mail into them."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from emailflow.services import mailboxes
 from emailflow.services.mailboxes import pull_mailbox
 from emailflow.sources.base import Position
 from emailflow.sources.maildir import MaildirSource
-from tests.mailboxes import commits_fail, drop, mail, maildir_mailbox
+from tests.mailboxes import ACTOR, commits_fail, drop, mail, maildir_mailbox
+from tickets.errors import ServiceError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,9 +35,37 @@ def put_by_hand(path: Path, raw: bytes, name: str, *, seconds_ago: float = 5) ->
     return file
 
 
-def test_missing_folders_are_made(tmp_path: Path) -> None:
-    pull_mailbox(maildir_mailbox(tmp_path / "a" / "drop"))
-    assert sorted(file.name for file in (tmp_path / "a" / "drop").iterdir()) == ["cur", "new", "tmp"]
+def test_the_three_folders_of_a_maildir_are_made(tmp_path: Path) -> None:
+    (tmp_path / "drop").mkdir()
+    MaildirSource(path=tmp_path / "drop").connect()
+    assert sorted(file.name for file in (tmp_path / "drop").iterdir()) == ["cur", "new", "tmp"]
+
+
+def test_a_mistyped_path_is_an_error_and_not_a_new_maildir(tmp_path: Path) -> None:
+    mailbox = maildir_mailbox(tmp_path / "support")
+    shutil.rmtree(tmp_path / "support")
+    words = f"There is no folder {tmp_path / 'support'}."
+    assert pull_mailbox(mailbox).sentences == [words]
+    assert mailboxes.test_connection(mailbox).sentences == [words]
+    assert not (tmp_path / "support").exists()
+
+
+def test_a_path_that_is_not_there_is_not_saved(tmp_path: Path) -> None:
+    mailbox = maildir_mailbox(tmp_path / "support")
+    mailbox.path = str(tmp_path / "suport")
+    with pytest.raises(ServiceError, match="There is no folder") as caught:
+        mailboxes.save_mailbox(actor=ACTOR, mailbox=mailbox)
+    assert caught.value.field == "path"
+    assert not (tmp_path / "suport").exists()
+
+
+def test_the_connection_test_looks_for_the_folder_that_mail_is_moved_to(tmp_path: Path) -> None:
+    mailbox = maildir_mailbox(tmp_path / "support", after_read="move", move_to=str(tmp_path / "done"))
+    missing = f"There is no folder {tmp_path / 'done'} to move mail to."
+    assert mailboxes.test_connection(mailbox).sentences[-1] == missing
+    (tmp_path / "done").mkdir()
+    report = mailboxes.test_connection(mailbox)
+    assert report.ok and report.sentences[-1] == f"Mail can be moved to {tmp_path / 'done'}."
 
 
 def test_new_and_cur_are_read_and_tmp_never(tmp_path: Path) -> None:
@@ -80,6 +110,7 @@ def test_stored_mail_is_marked_as_wished(tmp_path: Path, action: str, flag: str)
 def test_stored_mail_is_moved_as_wished(tmp_path: Path, absolute: bool) -> None:
     inbox = tmp_path / "inbox"
     target = tmp_path / "archive" if absolute else inbox / ".Done"
+    (tmp_path / "archive").mkdir()
     mailbox = maildir_mailbox(inbox, after_read="move", move_to=str(target) if absolute else "Done")
     drop(inbox, mail(), "1700000000.M1.host")
     pull_mailbox(mailbox)
