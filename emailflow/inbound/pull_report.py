@@ -28,7 +28,7 @@ class PullReport:
     @property
     def sentences(self) -> list[str]:
         if self.busy:
-            return ["Somebody else is reading this mailbox right now."]
+            return ["The watcher is reading this mailbox right now: try again in a minute."]
         found = [self._stored()] if self.new or self.known or not (self.error or self.cut_short) else []
         for number, words in (
             (self.skipped, "left alone: it was there before the mailbox was connected"),

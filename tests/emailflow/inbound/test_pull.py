@@ -153,7 +153,7 @@ def test_what_is_known_costs_no_statement_a_mail(tmp_path: Path) -> None:
         (PullReport("Support"), "No new mail."),
         (PullReport("Support", new=1), "1 new mail stored."),
         (PullReport("Support", new=12, known=3), "12 new mails stored, 3 were here before."),
-        (PullReport("Support", busy=True), "Somebody else is reading this mailbox right now."),
+        (PullReport("Support", busy=True), "The watcher is reading this mailbox right now: try again in a minute."),
         (PullReport("Support", error="Nobody answers at mail.example:993"), "Nobody answers at mail.example:993."),
         (
             PullReport("Support", new=2, waiting=1, error="The connection was lost"),
