@@ -107,6 +107,10 @@ class Env:
             raise WrongSetting(f"{name}: {_shown(str(folder))} is a file; use a folder")
         return folder
 
+    def paths(self, name: str) -> list[Path]:
+        """Folders, separated by commas; relative ones count from the project's folder."""
+        return [(self.folder / Path(word).expanduser()).absolute() for word in self.words(name, [])]
+
     def url(self, name: str, default: str) -> str:
         """The address of a web site: scheme, host and port, without a slash at the end."""
         raw = (self._raw(name) or default).rstrip("/")

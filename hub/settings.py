@@ -117,6 +117,8 @@ STORAGES = {
 BLOB_DIR = DATA_DIR / "blobs"
 SPOOL_DIR = DATA_DIR / "spool"
 DROP_DIR = DATA_DIR / "drop"
+# Below these, and nowhere else, staff may name a Maildir.
+MAILDIR_ROOTS = [DATA_DIR, *env.paths("MAILDIR_ROOTS")]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 # Security. The cookies are marked secure when the site is served over https.

@@ -23,6 +23,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         test["NAME"] = str(settings.DATA_DIR / "tests.sqlite3")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def maildirs_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A test's Maildir is in the test's own folder; a deployer would name it."""
+    settings.MAILDIR_ROOTS.append(tmp_path_factory.getbasetemp())
+
+
 @pytest.fixture
 def process_environment(transactional_db: None) -> dict[str, str]:
     """The environment of a process that works on the database and the data folder of this test."""

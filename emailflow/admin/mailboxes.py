@@ -51,7 +51,8 @@ class MailboxForm(_MailboxModelForm):
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"}),
-        help_text="Kept encrypted and never shown again. Leave it empty to keep the one that is stored.",
+        help_text="Kept encrypted and never shown again. Leave it empty to keep the one that is stored; "
+        "when server or user change, enter it again.",
     )
     addresses = LinesField(help_text="Our addresses that deliver into this mailbox, one a line.")
     authserv_ids = LinesField(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email, validate_slug
 from django.db import IntegrityError, transaction
@@ -39,6 +40,9 @@ _AUDITED = (
     *("start_days", "after_read", "move_to", "interval", "enabled", "follow_up", "follow_up_days", "team_id"),
     *("plus_addressing", "silent_after", "authserv_ids"),
 )
+# To whom the password is shown, and how.
+_SERVER = ("protocol", "host", "port", "security", "username")
+_WITH_SECRET = (Protocol.IMAP, Protocol.POP3)
 # Of addresses it keeps how many there are, and that they changed.
 _COUNTED = ("addresses", "form_senders", "from_address")
 
@@ -57,8 +61,9 @@ class Report:
 def save_mailbox(*, actor: Actor, mailbox: Mailbox, secret: str | None = None) -> Mailbox:
     """Check, normalise and write a new or changed mailbox with its audit row.
 
-    ``secret`` is the plain password; None or '' keeps the stored one. Raises ServiceError naming the field.
-    A changed mailbox is looked at again at once.
+    ``secret`` is the plain password; None or '' keeps the stored one, which is only for the server and user that it
+    was entered for. Raises ServiceError naming the field. A changed mailbox is looked at
+    again at once.
     """
     if secret:
         if any(ord(letter) < 32 for letter in secret):
@@ -76,7 +81,7 @@ def save_mailbox(*, actor: Actor, mailbox: Mailbox, secret: str | None = None) -
             else:
                 _check_kept(before, mailbox)
                 if not secret:
-                    mailbox.secret = before.secret
+                    mailbox.secret = _kept_secret(before, mailbox)
                 mailbox.save(update_fields=_writable())
             _record(actor, before, mailbox, new_secret=bool(secret))
     except IntegrityError as error:
@@ -96,6 +101,16 @@ def _locked(mailbox: Mailbox) -> Mailbox:
 def _check_kept(before: Mailbox, mailbox: Mailbox) -> None:
     if (before.protocol == Protocol.BUILTIN) != (mailbox.protocol == Protocol.BUILTIN):
         raise ServiceError("A built-in mailbox stays one, and no other becomes one.", field="protocol")
+
+
+def _kept_secret(before: Mailbox, mailbox: Mailbox) -> str:
+    """The stored password, but only for the server it was entered for: else whoever names one of his is told it."""
+    stored: str = before.secret
+    if not stored or all(getattr(before, name) == getattr(mailbox, name) for name in _SERVER):
+        return stored
+    if mailbox.protocol in _WITH_SECRET:
+        raise ServiceError("Enter the password again: it now goes to another server or user.", field="secret")
+    return ""
 
 
 def _record(actor: Actor, before: Mailbox | None, mailbox: Mailbox, *, new_secret: bool) -> None:
@@ -236,7 +251,7 @@ def _check(mailbox: Mailbox) -> None:
         _check_choice(mailbox, name)
     if mailbox.interval < SHORTEST_INTERVAL:
         raise ServiceError(f"Leave at least {SHORTEST_INTERVAL} seconds between two looks.", field="interval")
-    if mailbox.protocol in (Protocol.IMAP, Protocol.POP3):
+    if mailbox.protocol in _WITH_SECRET:
         _check_server(mailbox)
     elif mailbox.protocol == Protocol.MAILDIR:
         _check_maildir(mailbox)
@@ -283,6 +298,7 @@ def _check_maildir(mailbox: Mailbox) -> None:
     mailbox.path = str(path)
     if not path.is_absolute() or ".." in path.parts or "\0" in mailbox.path:
         raise ServiceError("Enter the whole path of the Maildir, from / on and without '..'.", field="path")
+    _check_root(path, "path")
     if not path.exists():
         # Made by nobody here: a mistyped path would be read for ever, and never hold a mail.
         raise ServiceError(f"There is no folder {path}. Make it first, or correct the path.", field="path")
@@ -291,6 +307,21 @@ def _check_maildir(mailbox: Mailbox) -> None:
             (path / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ServiceError(f"The folder cannot be used: {error.strerror}.", field="path") from error
+
+
+def _check_root(path: Path, name: str) -> None:
+    """Staff choose folders of mail, not any folder of this machine."""
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError) as error:
+        # A link that leads to itself.
+        raise ServiceError(f"{path} leads nowhere.", field=name) from error
+    if not any(real.is_relative_to(Path(root).resolve()) for root in settings.MAILDIR_ROOTS):
+        raise ServiceError(
+            f"{path} is in none of the folders where Maildirs may be. Use one below {settings.DATA_DIR}, or let the "
+            "setting MAILDIR_ROOTS name another.",
+            field=name,
+        )
 
 
 def _check_after_read(mailbox: Mailbox) -> None:
@@ -314,6 +345,7 @@ def _check_move(mailbox: Mailbox) -> None:
         name = Path(mailbox.move_to)
         if ".." in name.parts or (not name.is_absolute() and len(name.parts) != 1) or "\0" in mailbox.move_to:
             raise ServiceError("Name one folder, or the whole path of another Maildir.", field="move_to")
+        _check_root(Path(mailbox.path) / name, "move_to")
         if name == Path(mailbox.path):
             raise ServiceError("The mail cannot be moved to the folder that it is read from.", field="move_to")
 

@@ -117,6 +117,7 @@ def test_good_values_are_typed(env: Env, value: Callable[[str], None]) -> None:
     assert env.integer(NAME, 5) == -3
     value(" a, b ,,c ")
     assert env.words(NAME, []) == ["a", "b", "c"]
+    assert env.paths(NAME) == [env.folder / "a", env.folder / "b", env.folder / "c"]
     value("https://help.example.org/")
     assert env.url(NAME, "") == "https://help.example.org"
     key = Fernet.generate_key().decode()

@@ -88,9 +88,11 @@ def test_a_new_place_asks_what_to_fetch() -> None:
     asked = client.post(page_of(row), values)
     assert asked.context["adminform"].form.errors["start_policy"]
     assert "Fetch this from the new place" in text_of(asked)
-    client.post(page_of(row), values | {"fetch_confirmed": "on"})
+    asked = client.post(page_of(row), values | {"fetch_confirmed": "on"})
+    assert "Enter the password again" in str(asked.context["adminform"].form.errors["new_secret"])
+    client.post(page_of(row), values | {"fetch_confirmed": "on", "new_secret": "another one"})
     row.refresh_from_db()
-    assert row.host == "new.example.com"
+    assert (row.host, unseal(row.secret)) == ("new.example.com", "another one")
 
 
 def test_test_connection_says_in_words_what_it_found(tmp_path: Path) -> None:

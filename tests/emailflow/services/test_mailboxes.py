@@ -85,6 +85,50 @@ def test_a_maildir_may_only_move_to_one_folder_or_to_a_whole_path(tmp_path: Path
         assert caught.value.field == "move_to"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("host", "imap.evil.example"), ("port", 1143), ("security", "starttls")),
+        *(("username", "other"), ("protocol", "pop3")),
+    ],
+)
+def test_a_stored_password_is_not_shown_to_another_server(name: str, value: Any) -> None:
+    mailbox = save(imap())
+    setattr(mailbox, name, value)
+    with pytest.raises(ServiceError) as caught:
+        save(mailbox, secret=None)
+    assert caught.value.field == "secret"
+    assert getattr(Mailbox.objects.get(pk=mailbox.pk), name) != value
+    assert unseal(save(mailbox, secret="new").secret) == "new"
+
+
+def test_a_stored_password_is_not_carried_to_another_server_through_a_maildir(tmp_path: Path) -> None:
+    mailbox = save(imap())
+    mailbox.protocol, mailbox.path, mailbox.host = "maildir", str(tmp_path), "imap.evil.example"
+    save(mailbox, secret=None)
+    mailbox.protocol = "imap"
+    with pytest.raises(ServiceError) as caught:
+        save(mailbox, secret=None)
+    assert caught.value.field == "secret"
+
+
+@pytest.mark.parametrize("place", ["/etc/mail", "link"])
+def test_a_maildir_is_in_a_folder_that_the_deployer_has_named(place: str, tmp_path: Path, settings: Any) -> None:
+    settings.MAILDIR_ROOTS = [tmp_path / "mail"]
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail/link").symlink_to(outside)
+    inside = tmp_path / "mail/support"
+    target = {"after_read": "move", "move_to": str(tmp_path / "mail" / place)}
+    for field, changes in {"path": {}, "move_to": target}.items():
+        with pytest.raises(ServiceError, match="MAILDIR_ROOTS") as caught:
+            maildir_mailbox(inside if changes else tmp_path / "mail" / place, **changes)
+        assert caught.value.field == field
+    assert not list(outside.iterdir())
+    assert maildir_mailbox(inside, after_read="move", move_to=str(tmp_path / "mail/done")).pk
+
+
 def test_two_mailboxes_cannot_share_a_short_name() -> None:
     save(imap())
     with pytest.raises(ServiceError) as caught:
