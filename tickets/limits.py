@@ -9,8 +9,8 @@ from tickets.errors import ServiceError
 MOST_NAME = 200
 # RFC 5321, 4.5.3.1.3 less the angle brackets.
 MOST_ADDRESS = 254
-_HIGHEST_ID = 2**63 - 1
-_MOST_DIGITS = len(str(_HIGHEST_ID))
+HIGHEST_ID = 2**63 - 1
+_MOST_DIGITS = len(str(HIGHEST_ID))
 
 
 def check_length(text: str, field: str, most: int = MOST_NAME) -> None:
@@ -24,4 +24,4 @@ def row_id(text: str | None) -> int | None:
     if not text or not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS:
         return None
     number = int(text)
-    return number if number <= _HIGHEST_ID else None
+    return number if number <= HIGHEST_ID else None

@@ -12,6 +12,10 @@ def storable(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text.replace("\0", ""))
 
 
+def is_storable(text: str) -> bool:
+    return storable(text) == text
+
+
 def storable_json(value: Any) -> Any:
     """The value with storable texts. Raises TypeError or ValueError for what JSON (RFC 8259) has no form for."""
     if value is None or isinstance(value, bool | int):

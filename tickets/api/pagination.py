@@ -22,6 +22,8 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from tickets.api.errors import field_error
+from tickets.limits import HIGHEST_ID
+from tickets.storable import is_storable
 
 if TYPE_CHECKING:
     # At run time the views import this module through the settings.
@@ -160,15 +162,15 @@ def _value(model: type[models.Model], name: str, value: Any) -> Any:
         field = getattr(field, "output_field", None) or field
         if not isinstance(value, str | int) or isinstance(value, bool):
             raise ValidationError("not a plain value")
-        if isinstance(value, str) and "\x00" in value:
-            raise ValidationError("NUL")
+        if isinstance(value, str) and not is_storable(value):
+            raise ValidationError("a character that no column holds")
         clean = field.to_python(value)
         if isinstance(clean, datetime):
             if clean.tzinfo is None:
                 raise ValidationError("no time zone")
             clean = clean.astimezone(UTC)
-        if isinstance(clean, int) and abs(clean) >= 2**63:
+        if isinstance(clean, int) and abs(clean) > HIGHEST_ID:
             raise ValidationError("too large")
-    except (ValidationError, FieldDoesNotExist, ValueError, OverflowError):
+    except (ValidationError, FieldDoesNotExist, ValueError, TypeError, OverflowError):
         raise field_error("cursor", "This is not a cursor of this list.") from None
     return clean

@@ -77,9 +77,9 @@ def without_last_slash(endpoints: list[Endpoint], **kwargs: Any) -> list[Endpoin
 def without_descriptions() -> list[type]:
     """Classes whose docstrings speak to programmers of Hub, not to callers of the API."""
     # Imported here: the views import this module.
-    from tickets.api.serializers.base import StrictSerializer
+    from tickets.api.serializers.base import StrictSerializer, WholeSerializer
     from tickets.api.views.base import ListAndDetail, Resource
     from tickets.api.views.comments import OfTicket
 
     foreign: list[type] = get_lib_doc_excludes()  # type: ignore[no-untyped-call]
-    return [*foreign, StrictSerializer, Resource, ListAndDetail, OfTicket]
+    return [*foreign, StrictSerializer, WholeSerializer, Resource, ListAndDetail, OfTicket]

@@ -4,7 +4,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from emailflow.models import Workflow, WorkflowCondition, WorkflowStep
-from tickets.api.serializers.base import CleanJSONField, StrictSerializer
+from tickets.api.serializers.base import CleanJSONField, StrictSerializer, WholeSerializer
 
 _EXAMPLE = {
     "name": "Printers to Ada",
@@ -60,12 +60,12 @@ class WorkflowSerializer(serializers.ModelSerializer[Workflow]):
         read_only_fields = fields
 
 
-class ConditionWriteSerializer(StrictSerializer):
+class ConditionWriteSerializer(WholeSerializer):
     condition = serializers.CharField(max_length=100)
     params = CleanJSONField(required=False, default=dict)
 
 
-class StepWriteSerializer(StrictSerializer):
+class StepWriteSerializer(WholeSerializer):
     action = serializers.CharField(max_length=100)
     params = CleanJSONField(required=False, default=dict)
 

@@ -40,6 +40,12 @@ def _ids(value: str) -> None:
     _one_line(value)
 
 
+def _one_id(value: str) -> None:
+    _ids(value)
+    if not value.strip(" <>"):
+        raise serializers.ValidationError("This is not a Message-ID.")
+
+
 @extend_schema_field({"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
 class MessageIdsField(serializers.Field[Any, Any, Any, Any]):
     """One Message-ID or several: a list, or a text with spaces between."""
@@ -57,7 +63,7 @@ class MessageIdsField(serializers.Field[Any, Any, Any, Any]):
 
 
 class EmailDataSerializer(StrictSerializer):
-    message_id = serializers.CharField(max_length=900, validators=[_ids])
+    message_id = serializers.CharField(max_length=900, validators=[_one_id])
     subject = serializers.CharField(allow_blank=True, max_length=5000, validators=[_one_line])
     from_address = serializers.CharField(max_length=500, validators=[_one_line])
     body = serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=MAX_TEXT)

@@ -108,6 +108,7 @@ def test_where_no_ticket_is_made_there_are_nulls(client: APIClient, settings: An
         ({"email_data": {**MAIL, "from_address": "a@b.example\r\nBcc: c@d.example"}}, "email_data.from_address"),
         ({"email_data": {**MAIL, "subject": "a\r\nX-Injected: 1"}}, "email_data.subject"),
         ({"email_data": {**MAIL, "message_id": "<æ@example.com>"}}, "email_data.message_id"),
+        ({"email_data": {**MAIL, "message_id": "<>"}}, "email_data.message_id"),
         ({"email_data": {**MAIL, "received_at": "yesterday"}}, "email_data.received_at"),
         ({"email_data": {**MAIL, "references": [1]}}, "email_data.references"),
         ({"email_data": {**MAIL, "to": "x"}}, "email_data.to"),

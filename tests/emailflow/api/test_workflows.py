@@ -49,6 +49,17 @@ def test_a_workflow_is_made_changed_and_deleted(client: APIClient) -> None:
     assert actions[-4:] == ["workflow.created", "workflow.changed", "workflow.changed", "workflow.deleted"]
 
 
+def test_a_changed_list_of_steps_is_whole_or_refused(client: APIClient) -> None:
+    row = client.post(f"{API}/workflows", PRINTERS).json()
+    address = f"{API}/workflows/{row['id']}"
+    changed = client.patch(address, {"workflow_steps": [{"action": "ignore"}]})
+    assert changed.status_code == 200, changed.content
+    assert changed.json()["workflow_steps"] == [{"action": "ignore", "params": {}}]
+    refused = client.patch(address, {"workflow_steps": [{"params": {}}]})
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["field"] == "workflow_steps[0].action"
+
+
 def test_workflows_are_listed_in_the_order_in_which_they_run(client: APIClient) -> None:
     client.post(f"{API}/workflows", PRINTERS)
     names = [row["name"] for row in client.get(f"{API}/workflows").json()["results"]]

@@ -77,6 +77,10 @@ def test_a_number_without_end_is_400(agent: APIClient) -> None:
         ("cursor=WyJuZXdlc3QiLCAieCIsIDFd", "cursor"),
         ("cursor=WyJuZXdlc3QiLCAiMDAwMS0wMS0wMVQwMDowMDowMCsxNDowMCIsIDFd", "cursor"),
         ("cursor=WyJuZXdlc3QiLCAiMjAyNi0wMS0wMVQwMDowMDowMCIsIDFd", "cursor"),
+        # Numbers for a date, and half a character.
+        ("cursor=WyJuZXdlc3QiLCA0MDAwMCwgMV0", "cursor"),
+        ("cursor=WyJuZXdlc3QiLCAxMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwLCAxXQ", "cursor"),
+        ("cursor=WyJuZXdlc3QiLCAiXHVkODAwIiwgMV0", "cursor"),
         ("sort=colour", "sort"),
         ("page_size=0", "page_size"),
         ("page_size=201", "page_size"),
@@ -93,6 +97,8 @@ def test_a_number_without_end_is_400(agent: APIClient) -> None:
         ("statuss=open", "statuss"),
         ("search=a%00b", "search"),
         ("tag=%00", "tag"),
+        ("status=%00", "status"),
+        ("cursor=%00", "cursor"),
     ],
 )
 def test_a_wrong_parameter_is_400_and_names_it(agent: APIClient, query: str, field: str) -> None:

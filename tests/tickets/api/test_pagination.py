@@ -71,6 +71,13 @@ def test_a_cursor_of_another_order_is_refused(client: APIClient) -> None:
     assert response.json()["errors"][0]["field"] == "cursor"
 
 
+def test_half_a_character_is_not_a_cursor_of_a_list_of_names(client: APIClient) -> None:
+    ticket(tags=["apple"])
+    response = client.get(f"{API}/tags?cursor=WyJuYW1lIiwgIlx1ZDgwMCIsIDFd")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "cursor"
+
+
 def test_a_thread_runs_from_the_oldest(client: APIClient) -> None:
     number = ticket().ticket_number
     for text in ("one", "two", "three"):

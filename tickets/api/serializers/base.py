@@ -27,6 +27,21 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class WholeSerializer(StrictSerializer):
+    """A row of a list in a body. It replaces what was there, so PATCH too needs all of it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        found: dict[str, Any] = super().to_internal_value(data)
+        left_out = {str(field.field_name): field for field in self._writable_fields if field.field_name not in found}
+        missing = [name for name, field in left_out.items() if field.required]
+        if missing:
+            raise serializers.ValidationError({name: [str(left_out[name].error_messages["required"])] for name in missing})
+        for name, field in left_out.items():
+            if field.default is not serializers.empty:
+                found[name] = field.default() if callable(field.default) else field.default
+        return found
+
+
 class VisibleField(serializers.PrimaryKeyRelatedField[Any]):
     """The id of a row that the caller may see; any other id does not exist.
 

@@ -13,11 +13,12 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from tickets.actors import Actor
-from tickets.api.errors import LengthMissing, TooLarge, not_found
+from tickets.api.errors import LengthMissing, TooLarge, field_error, not_found
 from tickets.api.filters import refuse_unknown_parameters
 from tickets.api.pagination import KeysetPagination, Sorts
 from tickets.models import User
 from tickets.services.files import Upload
+from tickets.storable import is_storable, storable
 
 ID_PATTERN = r"[0-9]{1,18}"
 
@@ -52,6 +53,7 @@ class Resource(GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         check_size(request)
+        check_parameters(request)
         super().initial(request, *args, **kwargs)
 
     def check_permissions(self, request: Request) -> None:
@@ -93,6 +95,13 @@ class ListAndDetail(Resource):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         refuse_unknown_parameters(request.query_params, ("format",))
         return self.shown(self.get_object())
+
+
+def check_parameters(request: Request) -> None:
+    """Refuse what no column holds; the paths hold ids and numbers only. Raises ValidationError that names it."""
+    for name, texts in request.query_params.lists():
+        if not all(is_storable(text) for text in (name, *texts)):
+            raise field_error(storable(name), "Null characters are not allowed.")
 
 
 def check_size(request: Request) -> None:
