@@ -14,6 +14,7 @@ from tickets.errors import Conflict, ServiceError
 from tickets.limits import MOST_ADDRESS, check_length
 from tickets.models import Contact, Customer, CustomerDomain
 from tickets.public_providers import is_public
+from tickets.removing import remove
 from tickets.storable import storable
 
 # Of these the audit log keeps only that they changed.
@@ -56,11 +57,12 @@ def save_customer(*, actor: Actor, customer: Customer, domains: Sequence[str] | 
 
 
 def delete_customer(*, actor: Actor, customer: Customer) -> None:
-    """Delete a customer and its domains; its tickets and contacts stay, without a customer."""
-    # The audit row and the deletion together.
-    with transaction.atomic():
-        audit.record(actor=actor, action="customer.deleted", entity=customer, old={"name": customer.name})
-        customer.delete()
+    """Delete a customer and its domains; its tickets and contacts stay, without a customer.
+
+    Raises Conflict when it is gone, or in use at this very moment; so do the other services that delete.
+    """
+    old = {"name": customer.name}
+    remove(customer, lambda: audit.record(actor=actor, action="customer.deleted", entity=customer, old=old))
 
 
 def _checked_domain(domain: str) -> str:
@@ -75,7 +77,7 @@ def _checked_domain(domain: str) -> str:
 def _set_domains(customer: Customer, wanted: list[str]) -> None:
     taken = CustomerDomain.objects.filter(domain__in=wanted).exclude(customer=customer).first()
     if taken is not None:
-        raise ServiceError(f"{taken.domain} already belongs to {taken.customer}.", field="domains")
+        raise ServiceError(f"{taken.domain} already belongs to another customer.", field="domains")
     customer.domains.exclude(domain__in=wanted).delete()
     known = set(customer.domains.values_list("domain", flat=True))
     fresh = sorted(set(wanted) - known)
@@ -116,10 +118,7 @@ def save_contact(*, actor: Actor, contact: Contact) -> Contact:
 
 def delete_contact(*, actor: Actor, contact: Contact) -> None:
     """Delete a contact; tickets and comments stay and name nobody."""
-    # The audit row and the deletion together.
-    with transaction.atomic():
-        audit.record(actor=actor, action="contact.deleted", entity=contact)
-        contact.delete()
+    remove(contact, lambda: audit.record(actor=actor, action="contact.deleted", entity=contact))
 
 
 def _locked(model: type[_Row], row: _Row) -> _Row:

@@ -16,6 +16,7 @@ from tickets.actors import Actor
 from tickets.errors import ServiceError
 from tickets.limits import check_length
 from tickets.models import ApiToken, Team, User
+from tickets.removing import remove
 from tickets.storable import storable
 
 # What the audit log keeps with its value. Of a name, an address or a text it keeps only that it changed.
@@ -102,11 +103,9 @@ def save_team(*, actor: Actor, team: Team, members: Iterable[User] | None = None
 
 
 def delete_team(*, actor: Actor, team: Team) -> None:
-    """Remove a team; its tickets and mailboxes stay, without one. Writes an audit row."""
-    # Closes nothing but the gap between the removal and its audit row.
-    with transaction.atomic():
-        audit.record(actor=actor, action="team.deleted", entity=team, old={"name": team.name})
-        team.delete()
+    """Remove a team; its tickets and mailboxes stay, without one. Writes an audit row. Raises Conflict."""
+    old = {"name": team.name}
+    remove(team, lambda: audit.record(actor=actor, action="team.deleted", entity=team, old=old))
 
 
 def make_token(
