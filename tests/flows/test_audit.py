@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -22,7 +23,7 @@ from tests.mailboxes import drop, maildir_mailbox
 from tests.mails import mail
 from tests.tickets.making import HUB, comment_on, contact_of, open_one, team_of
 from tickets.models import AuditEntry, Customer, Participant, User
-from tickets.services import comments, customers, email_log, staff, tickets
+from tickets.services import comments, customers, email_log, groups, staff, tickets
 from tickets.services.unit import UnitOfWork
 
 SERVICES = ("tickets.services", "emailflow.services")
@@ -165,6 +166,17 @@ def _(_: Deliver) -> Callable[[], object]:
 def _(_: Deliver) -> Callable[[], object]:
     team = team_of()
     return lambda: staff.delete_team(actor=HUB, team=team)
+
+
+@writes(groups.save_group)
+def _(_: Deliver) -> Callable[[], object]:
+    return lambda: groups.save_group(actor=HUB, group=Group(name="Helpers"))
+
+
+@writes(groups.delete_group)
+def _(_: Deliver) -> Callable[[], object]:
+    group = Group.objects.create(name="Helpers")
+    return lambda: groups.delete_group(actor=HUB, group=group)
 
 
 @writes(staff.make_token)
