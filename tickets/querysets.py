@@ -13,7 +13,9 @@ from tickets.models import (
     Customer,
     EmailLog,
     Participant,
+    Tag,
     Ticket,
+    TicketTag,
     User,
     Visibility,
 )
@@ -83,6 +85,14 @@ def contacts_for(user: User) -> QuerySet[Contact]:
     if ticket_scope(user) is None:
         return contacts
     return contacts.filter(Exists(visible_tickets(user).filter(contact=OuterRef("pk"))))
+
+
+def tags_for(user: User) -> QuerySet[Tag]:
+    """All tags for those who see all tickets; else those that visible tickets bear."""
+    if ticket_scope(user) is None:
+        return Tag.objects.all()
+    borne = TicketTag.objects.filter(tag=OuterRef("pk"), ticket__in=visible_tickets(user))
+    return Tag.objects.filter(Exists(borne))
 
 
 def audit_for(user: User) -> QuerySet[AuditEntry]:

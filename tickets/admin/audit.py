@@ -1,5 +1,7 @@
 """The audit log, for reading."""
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.utils.safestring import SafeString
@@ -16,6 +18,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "sentence", "entity_type", "entity_id", "ticket_id")
     list_display_links = ("created_at", "sentence")
     list_filter = ("actor_type",)
+    linked_lookups: ClassVar = ("entity_type__exact", "entity_id__exact")
     ordering = ("-created_at",)
     sortable_by = ("created_at",)
     search_fields = ("ticket_id",)

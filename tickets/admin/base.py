@@ -5,12 +5,13 @@ writes rows itself; here nothing but a service does.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import connection, models
@@ -24,7 +25,12 @@ from django.utils.safestring import SafeString
 from tickets.actors import Actor
 from tickets.admin.changelist import CappedPaginator, KeysetChangeList
 from tickets.errors import ServiceError
+from tickets.limits import row_id
 from tickets.models import User
+from tickets.storable import is_storable
+
+# What the stock filters put behind the name of their column.
+_OPERATORS = ("", "__exact", "__id__exact", "__isnull")
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -72,6 +78,11 @@ def pretty(value: Any) -> SafeString:
     return format_html("<pre class=hub-pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _renamed(fields: Any, names: Mapping[str, str]) -> tuple[Any, ...]:
+    """The fields of a fieldset, those of one line in a tuple of their own, with some names replaced."""
+    return tuple(names.get(one, one) if isinstance(one, str) else _renamed(one, names) for one in fields)
+
+
 class HubModelAdmin(_ModelAdmin):
     """The base of every admin class here."""
 
@@ -85,6 +96,10 @@ class HubModelAdmin(_ModelAdmin):
     # Text columns are TextField throughout; most of them hold one line.
     formfield_overrides: ClassVar = {models.TextField: {"widget": AdminTextInputWidget}}
     long_texts: ClassVar[tuple[str, ...]] = ()
+    # A field that only the form has, and what shows its value to those who may not change it.
+    read_as: ClassVar[Mapping[str, str]] = {}
+    # What links to this list ask for, besides the filters at its side.
+    linked_lookups: ClassVar[tuple[str, ...]] = ()
 
     def scoped(self, user: User) -> QuerySet[Any]:
         """What ``user`` may see. What is not in it does not exist."""
@@ -94,6 +109,46 @@ class HubModelAdmin(_ModelAdmin):
     def write(self, request: HttpRequest, row: Any, form: Any, change: bool) -> None:
         """Save ``row`` through its service. Raises ServiceError, which is shown at the field it names."""
         raise NotImplementedError(f"{type(self).__name__} says no service")
+
+    def is_offered(self, request: HttpRequest, name: str, obj: Any = None) -> bool:
+        """Whether the user may fill in the form's own field ``name``."""
+        return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+
+    def _not_offered(self, request: HttpRequest, obj: Any) -> dict[str, str]:
+        return {name: shown for name, shown in self.read_as.items() if not self.is_offered(request, name, obj)}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # The form forgets a field that is named here, so that posting one by hand changes nothing.
+        closed = self._not_offered(request, obj)
+        return (*super().get_readonly_fields(request, obj), *closed, *closed.values())
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        closed = self._not_offered(request, obj)
+        fieldsets = super().get_fieldsets(request, obj)
+        return [(title, {**options, "fields": _renamed(options["fields"], closed)}) for title, options in fieldsets]
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only what the list itself offers: with any column and any operator, a list answers what it hides."""
+        allowed = set(self.linked_lookups)
+        for one in self.list_filter if request is None else self.get_list_filter(request):
+            if isinstance(one, type) and issubclass(one, admin.SimpleListFilter):
+                allowed.add(str(one.parameter_name))
+            else:
+                name = one[0] if isinstance(one, (list, tuple)) else one
+                allowed |= {f"{name}{operator}" for operator in _OPERATORS}
+        return lookup in allowed
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
+        """The stock answer, which takes it for granted that what was chosen are ids."""
+        if not all(self._is_key(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            self.message_user(request, "Choose among the rows of the list. Nothing was changed.", messages.WARNING)
+            return None
+        return super().response_action(request, queryset, *args)
+
+    def _is_key(self, text: str) -> bool:
+        if isinstance(self.opts.pk, models.IntegerField):
+            return row_id(text) is not None
+        return is_storable(text)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return self.scoped(user_of(request)).order_by(*self.get_ordering(request))

@@ -6,15 +6,23 @@ The stock list counts its rows and jumps to a page with OFFSET. This one reads a
 
 import base64
 import json
+import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db import DataError
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+
+from tickets.limits import HIGHEST_ID
+from tickets.storable import is_storable
+
+log = logging.getLogger(__name__)
 
 # Where a count cannot be avoided (the choices of an autocomplete field), it stops here.
 MOST_COUNTED = 200
@@ -36,6 +44,19 @@ class KeysetChangeList(ChangeList):
 
     previous_page = ""
     next_page = ""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Raises IncorrectLookupParameters, which leads back to the whole list, for what no column can be."""
+        asked = [text for name, texts in request.GET.lists() if name != SEARCH_VAR for text in (name, *texts)]
+        if not all(is_storable(text) for text in asked):
+            raise IncorrectLookupParameters("a character that no column holds")
+        try:
+            super().__init__(request, *args, **kwargs)
+        except (ValueError, TypeError, OverflowError, DataError) as error:
+            if not asked:
+                raise
+            log.warning("list %s was asked for %s: %s", request.path, sorted(request.GET), type(error).__name__)
+            raise IncorrectLookupParameters(error) from error
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """One column, then the id in the same direction: what the indexes are made for."""
@@ -91,7 +112,7 @@ class KeysetChangeList(ChangeList):
         names = [name.lstrip("-") for name in ordering]
         if len(values) != len(names):
             raise ValueError("the page belongs to another order")
-        cleaned = [self._field(rows, name).to_python(value) for name, value in zip(names, values, strict=True)]
+        cleaned = [_clean(self._field(rows, name), value) for name, value in zip(names, values, strict=True)]
         side = "lt" if ordering[0].startswith("-") is forward else "gt"
         if len(names) == 1:
             return Q(**{f"{names[0]}__{side}": cleaned[0]})
@@ -112,6 +133,21 @@ class KeysetChangeList(ChangeList):
         text = json.dumps([v.isoformat() if hasattr(v, "isoformat") else v for v in values])
         packed = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return self.get_query_string({PAGE_VAR: f"{word}.{packed}"})
+
+
+def _clean(field: "Field[Any, Any]", value: Any) -> Any:
+    """A value of a link as the column holds it. Raises ValueError, TypeError or ValidationError."""
+    if isinstance(value, str) and not is_storable(value):
+        raise ValueError("a character that no column holds")
+    cleaned = field.to_python(value)
+    if isinstance(cleaned, datetime):
+        # Raises where there is no zone, and where the calendar ends.
+        if cleaned.tzinfo is None:
+            raise ValueError("no zone")
+        cleaned = cleaned.astimezone(UTC)
+    if isinstance(cleaned, int) and abs(cleaned) > HIGHEST_ID:
+        raise ValueError("a number that no column holds")
+    return cleaned
 
 
 def _turned(name: str) -> str:

@@ -15,6 +15,7 @@ from tickets import querysets
 from tickets.admin.base import HubModelAdmin, LinesField, actor_of, link_to, starts_with, user_of
 from tickets.limits import row_id
 from tickets.models import Contact, Customer, Ticket, User
+from tickets.permissions import may_set_domains
 from tickets.services.customers import delete_contact, delete_customer, save_contact, save_customer
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class CustomerForm(_CustomerModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
+        if "domains" in self.fields and self.instance.pk:
             self.initial["domains"] = sorted(row.domain for row in self.instance.domains.all())
 
 
@@ -51,6 +52,7 @@ class CustomerAdmin(HubModelAdmin):
     form = CustomerForm
     fields = ("name", "domains", "notes", "elsewhere")
     readonly_fields = ("elsewhere",)
+    read_as: ClassVar = {"domains": "domain_words"}
     long_texts: ClassVar = ("notes",)
     list_display = ("name_shown", "domain_words", "created_at")
     sortable_by = ("name_shown", "created_at")
@@ -66,6 +68,10 @@ class CustomerAdmin(HubModelAdmin):
     def find(self, rows: QuerySet[Customer], text: str) -> QuerySet[Customer]:
         domain = text.lower().lstrip("@")
         return rows.filter(starts_with("lower_name", text.lower()) | Q(domains__domain=domain)).distinct()
+
+    def is_offered(self, request: HttpRequest, name: str, obj: Any = None) -> bool:
+        allowed = may_set_domains(user_of(request), is_new=obj is None)
+        return allowed and super().is_offered(request, name, obj)
 
     def write(self, request: HttpRequest, row: Customer, form: Any, change: bool) -> None:
         domains = form.cleaned_data["domains"] if "domains" in form.changed_data else None
@@ -84,8 +90,10 @@ class CustomerAdmin(HubModelAdmin):
     def name_shown(self, row: Customer) -> str:
         return row.name
 
-    @admin.display(description="Domains")
+    @admin.display(description="Mail domains")
     def domain_words(self, row: Customer) -> str:
+        if row.pk is None:
+            return "-"
         return ", ".join(sorted(one.domain for one in row.domains.all())) or "-"
 
     @admin.display(description="Elsewhere")
@@ -115,6 +123,7 @@ class ContactAdmin(HubModelAdmin):
     fields = ("email", "name", "phone", "language", "customer", "elsewhere")
     readonly_fields = ("elsewhere",)
     autocomplete_fields = ("customer",)
+    linked_lookups: ClassVar = ("customer__id__exact",)
     list_display = ("email", "name", "customer_link", "phone", "created_at")
     ordering = ("-created_at",)
     sortable_by = ("email", "created_at")

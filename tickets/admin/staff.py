@@ -97,6 +97,7 @@ class UserAdmin(HubModelAdmin, _StockUserAdmin):
         ("Dates", {"classes": ("collapse",), "fields": (("last_login", "date_joined"),)}),
     )
     readonly_fields = ("last_login", "date_joined")
+    read_as: ClassVar = {"teams": "team_words"}
     long_texts: ClassVar = ("signature",)
 
     def scoped(self, user: User) -> QuerySet[User]:
@@ -141,6 +142,10 @@ class UserAdmin(HubModelAdmin, _StockUserAdmin):
     @admin.display(description="Name")
     def full_name(self, row: User) -> str:
         return row.get_full_name() or "-"
+
+    @admin.display(description="Teams")
+    def team_words(self, row: User) -> str:
+        return ", ".join(row.teams.values_list("name", flat=True)) or "-"
 
     @admin.display(description="Groups")
     def group_words(self, row: User) -> str:

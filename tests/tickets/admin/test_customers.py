@@ -12,7 +12,7 @@ CONTACTS = "/admin/tickets/contact/"
 
 
 def test_a_customer_is_made_with_its_domains() -> None:
-    client = browser(agent())
+    client = browser(agent("mia", "Managers"))
     values = form_values(client.get(CUSTOMERS + "add/"))
     client.post(CUSTOMERS + "add/", values | {"name": "Nordwind", "domains": "nordwind.example\nNW.example"})
     row = Customer.objects.get(name="Nordwind")
@@ -23,11 +23,24 @@ def test_a_customer_is_made_with_its_domains() -> None:
 @pytest.mark.parametrize("domain", ["gmail.com", "no domain", "taken.example"])
 def test_a_wrong_domain_is_an_error_at_its_field(domain: str) -> None:
     CustomerDomain.objects.create(customer=customer("Other"), domain="taken.example")
-    client = browser(agent())
+    client = browser(agent("mia", "Managers"))
     page = f"{CUSTOMERS}{customer('Mine').pk}/change/"
     answer = client.post(page, form_values(client.get(page)) | {"domains": domain, "name": "Renamed"})
     assert answer.context["adminform"].form.errors["domains"]
     assert not Customer.objects.filter(name="Renamed").exists()
+
+
+def test_who_may_not_set_domains_reads_them_and_changes_the_rest() -> None:
+    row = customer("Nordwind")
+    CustomerDomain.objects.create(customer=row, domain="nordwind.example")
+    client = browser(agent())
+    for page in (f"{CUSTOMERS}{row.pk}/change/", CUSTOMERS + "add/"):
+        values = form_values(client.get(page))
+        assert "domains" not in values
+        client.post(page, values | {"name": "Renamed", "domains": "evil.example"})
+    assert "nordwind.example" in text_of(client.get(f"{CUSTOMERS}{row.pk}/change/"))
+    assert Customer.objects.filter(name="Renamed").count() == 2
+    assert [one.domain for one in CustomerDomain.objects.all()] == ["nordwind.example"]
 
 
 def test_domains_that_nobody_touched_stay() -> None:

@@ -3,8 +3,9 @@
 import pytest
 from rest_framework.test import APIClient
 
-from tests.rest import API, caller, customer, fields_of, staff, ticket
+from tests.rest import API, SYSTEM, caller, customer, fields_of, staff, ticket
 from tickets.models import AuditEntry, Contact, Customer
+from tickets.services.customers import save_customer
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +43,42 @@ def test_a_domain_that_cannot_be_the_customers_is_refused(client: APIClient, dom
     assert response.status_code == 400
     assert fields_of(response) == ["domains"]
     assert not Customer.objects.filter(name="Second").exists()
+
+
+@pytest.mark.parametrize(("group", "visibility"), [("Agents", "all"), ("Managers", "own_teams")])
+def test_domains_are_set_by_those_who_may_and_see_whom_they_take_in(group: str, visibility: str) -> None:
+    writer = staff("ada", group, visibility=visibility)
+    firm = customer()
+    save_customer(actor=SYSTEM, customer=firm, domains=["example.com"])
+    ticket(assigned_to_user=writer, customer=firm)
+    boss = Contact.objects.create(email="boss@target.example")
+    client = caller(writer)
+    for answer in (
+        client.post(f"{API}/customers", {"name": "x", "domains": ["target.example"]}),
+        client.patch(f"{API}/customers/{firm.pk}", {"name": "x", "domains": ["target.example"]}),
+        client.patch(f"{API}/customers/{firm.pk}", {"domains": []}),
+    ):
+        assert answer.status_code == 403
+        assert fields_of(answer) == ["domains"]
+    boss.refresh_from_db()
+    assert boss.customer is None
+    assert [row.domain for row in firm.domains.all()] == ["example.com"]
+    assert client.patch(f"{API}/customers/{firm.pk}", {"notes": "VIP"}).status_code == 200
+
+
+def test_the_domain_of_another_customer_does_not_tell_whose_it_is(client: APIClient) -> None:
+    save_customer(actor=SYSTEM, customer=customer("Secret Ltd"), domains=["taken.example"])
+    answer = client.post(f"{API}/customers", {"name": "x", "domains": ["taken.example"]})
+    assert answer.status_code == 400
+    assert "Secret Ltd" not in answer.content.decode()
+
+
+def test_tags_of_tickets_that_are_not_visible_are_not_listed() -> None:
+    ada = staff("ada", "Agents", visibility="own_tickets")
+    ticket(tags=["hidden", "shared"])
+    ticket(tags=["seen", "shared"], assigned_to_user=ada)
+    assert [row["name"] for row in caller(ada).get(f"{API}/tags").json()["results"]] == ["seen", "shared"]
+    assert caller(ada).get(f"{API}/tags?name=hidden").json()["results"] == []
 
 
 def test_a_contact_is_made_changed_found_and_deleted(client: APIClient) -> None:

@@ -35,7 +35,9 @@ class WholeSerializer(StrictSerializer):
         left_out = {str(field.field_name): field for field in self._writable_fields if field.field_name not in found}
         missing = [name for name, field in left_out.items() if field.required]
         if missing:
-            raise serializers.ValidationError({name: [str(left_out[name].error_messages["required"])] for name in missing})
+            raise serializers.ValidationError(
+                {name: [str(left_out[name].error_messages["required"])] for name in missing}
+            )
         for name, field in left_out.items():
             if field.default is not serializers.empty:
                 found[name] = field.default() if callable(field.default) else field.default

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tickets import querysets
+from tickets.api.errors import forbidden
 from tickets.api.filters import ContactFilter, CustomerFilter, TagFilter
 from tickets.api.schema import ERRORS
 from tickets.api.serializers.customers import (
@@ -20,6 +21,7 @@ from tickets.api.serializers.customers import (
 )
 from tickets.api.views.base import ListAndDetail
 from tickets.models import Contact, Customer, Tag
+from tickets.permissions import may_set_domains
 from tickets.services.customers import delete_contact, delete_customer, save_contact, save_customer
 
 _CUSTOMER_ID = OpenApiParameter("customer_id", OpenApiTypes.INT, OpenApiParameter.PATH)
@@ -45,6 +47,11 @@ class CustomerViewSet(ListAndDetail):
 
     def _save(self, customer: Customer, fields: dict[str, Any], status: int) -> Response:
         domains = fields.pop("domains", None)
+        if domains is not None and not may_set_domains(self.user, is_new=customer.pk is None):
+            raise forbidden(
+                "domains",
+                "You need the permissions to add, change and delete customer domains for this, and to see all tickets.",
+            )
         for name, value in fields.items():
             setattr(customer, name, value)
         save_customer(actor=self.actor, customer=customer, domains=domains)
@@ -142,4 +149,4 @@ class TagViewSet(ListAndDetail):
     sorts = {"name": ("name", "id"), "newest": ("-id",)}
 
     def rows(self) -> QuerySet[Tag]:
-        return Tag.objects.all()
+        return querysets.tags_for(self.user)
