@@ -122,16 +122,19 @@ def participants_of(ticket: Ticket, user: User) -> list[Participant]:
 
 
 def page_of(ticket: Ticket, user: User) -> dict[str, Any]:
-    """The context of the template, in at most eight statements whatever the ticket holds."""
-    entries, cut = messages_of(ticket, user)
-    people = participants_of(ticket, user)
+    """The context of the template, in at most eight statements whatever the ticket holds.
+
+    What the user may not see is empty.
+    """
+    entries, cut = messages_of(ticket, user) if user.has_perm("tickets.view_comment") else ([], False)
+    people = participants_of(ticket, user) if user.has_perm("tickets.view_participant") else []
     return {
         "entries": entries,
         "thread_is_cut": cut,
         "most_messages": MOST_MESSAGES,
-        "mails": mails_of(ticket, user),
+        "mails": mails_of(ticket, user) if user.has_perm("tickets.view_emaillog") else [],
         "participants": people,
         "pending": sum(person.state == ParticipantState.PENDING for person in people),
-        "history": history_of(ticket, user),
+        "history": history_of(ticket, user) if user.has_perm("tickets.view_auditentry") else [],
         "inline_types": INLINE_TYPES,
     }

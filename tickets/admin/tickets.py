@@ -168,6 +168,7 @@ class TicketAdmin(HubModelAdmin):
     search_fields = ("subject",)
     search_help_text = "Words of subject, messages and file names; a ticket number; a requester's address."
     autocomplete_fields = ("customer", "contact")
+    linked_lookups: ClassVar = ("customer__id__exact", "contact__id__exact")
     actions = ("take", "resolve")
     readonly_fields = ("source_word", "opened", "updated", "merged", "extra")
 
@@ -285,7 +286,7 @@ class TicketAdmin(HubModelAdmin):
 
     def note_view(self, request: HttpRequest, ticket_id: int) -> HttpResponse:
         """A note for colleagues, or a message in the thread. Nothing is mailed."""
-        ticket = self._ticket(request, ticket_id)
+        ticket = self._ticket(request, ticket_id, "tickets.add_comment")
         internal = request.POST.get("is_internal", "1") == "1"
 
         def add() -> None:
@@ -304,7 +305,7 @@ class TicketAdmin(HubModelAdmin):
         return HttpResponseRedirect(self.page_of(ticket) + "#thread")
 
     def participant_view(self, request: HttpRequest, ticket_id: int, participant_id: int) -> HttpResponse:
-        ticket = self._ticket(request, ticket_id)
+        ticket = self._ticket(request, ticket_id, "tickets.change_participant")
         people = querysets.participants_for(user_of(request)).filter(ticket=ticket.pk)
         person = get_object_or_404(people, pk=participant_id)
         confirm = request.POST.get("decision") == "confirm"
@@ -331,9 +332,10 @@ class TicketAdmin(HubModelAdmin):
         )
         return HttpResponseRedirect(f"{self.page_of(ticket)}#comment-{message.pk}")
 
-    def _ticket(self, request: HttpRequest, ticket_id: int) -> Ticket:
+    def _ticket(self, request: HttpRequest, ticket_id: int, *rights: str) -> Ticket:
+        """The ticket that a button is for. Raises PermissionDenied without the right to change it, or ``rights``."""
         ticket: Ticket = self.row_or_404(request, ticket_id)
-        if not self.has_change_permission(request, ticket):
+        if not (self.has_change_permission(request, ticket) and request.user.has_perms(rights)):
             raise PermissionDenied
         return ticket
 

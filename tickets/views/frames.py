@@ -22,6 +22,7 @@ from tickets.models import Attachment, Comment, User
 from tickets.views.files import IMAGE_TYPES, attachment_response
 
 IMAGE_SECONDS = 600
+_RIGHTS = ("tickets.view_ticket", "tickets.view_comment")
 _SALT = "tickets.frames.image"
 # The sanitiser writes every value in double quotes and leaves ">" inside them as it is.
 _IMAGE = re.compile(r"<img\b((?:[^>\"]|\"[^\"]*\")*)>", re.IGNORECASE)
@@ -36,7 +37,7 @@ def comment_frame(request: HttpRequest, comment_id: int) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
     comment = querysets.comments_for(user).filter(pk=comment_id).first()
-    if comment is None or not comment.body_html or not user.has_perm("tickets.view_ticket"):
+    if comment is None or not comment.body_html or not user.has_perms(_RIGHTS):
         raise Http404("There is no such message.")
     remote = request.GET.get("images") == "1"
     body = mark_safe(shown_html(comment, user, remote=remote))  # noqa: S308 - sanitised when the mail came in

@@ -100,6 +100,13 @@ def test_frame_and_file_of_an_invisible_ticket_do_not_exist() -> None:
         assert client.get(reverse("attachment", args=[file.pk])).status_code == 404
 
 
+def test_frame_needs_the_right_to_see_messages() -> None:
+    row = mailed()
+    reader = agent("reader", rights=("tickets.view_ticket", "tickets.view_attachment"))
+    reader.groups.clear()
+    assert browser(reader).get(frame_of(row)).status_code == 404
+
+
 def test_frame_and_file_ask_for_login() -> None:
     row = mailed()
     file = row.attachments.get()

@@ -279,7 +279,7 @@ def strange_message(row: Ticket) -> Comment:
 def test_a_stranger_s_message_is_accepted_on_the_page(join: bool) -> None:
     row = ticket()
     message = strange_message(row)
-    client = browser(agent())
+    client = browser(agent("mia", "Managers"))
     for words in ("Accept this message", "Accept and let the sender take part"):
         assert words in text_of(client.get(page_of(row)))
     address = f"{page_of(row)[:-7]}comments/{message.pk}/accept/"
@@ -369,8 +369,29 @@ def test_tickets_can_only_be_read_while_they_are_off(settings: Any) -> None:
 def test_history_is_told_in_sentences() -> None:
     row, other = ticket(), User.objects.create_user("bo", first_name="Bo", last_name="Holm")
     change_ticket(actor=SYSTEM, ticket=row, changes={"status": "closed", "assigned_to_user": other})
-    shown = text_of(browser(agent()).get(page_of(row)))
+    shown = text_of(browser(agent("mia", "Managers")).get(page_of(row)))
     assert "test changed the assignee from nothing to Bo Holm and the status from Open to Closed." in shown
+
+
+def test_the_page_shows_and_offers_no_more_than_the_rights_say() -> None:
+    row = ticket(body_text="The text of the mail", contact=Contact.objects.create(email="kim@else.example"))
+    change_ticket(actor=SYSTEM, ticket=row, changes={"status": "closed"})
+    person = Participant.objects.create(
+        ticket=row, address="cc@else.example", role=ParticipantRole.CC, state=ParticipantState.PENDING,
+        created_at=row.created_at,
+    )  # fmt: skip
+    me = agent("bare", rights=("tickets.view_ticket", "tickets.change_ticket"))
+    me.groups.clear()
+    client = browser(me)
+    page = text_of(client.get(page_of(row)))
+    for hidden in ("The text of the mail", "cc@else.example", "from Open to Closed", "Add a note"):
+        assert hidden not in page
+    base = page_of(row)[:-7]
+    assert client.post(f"{base}note/", {"body_text": "x"}).status_code == 403
+    assert client.post(f"{base}participants/{person.pk}/", {"decision": "confirm"}).status_code == 403
+    assert row.comments.count() == 1
+    person.refresh_from_db()
+    assert person.state == ParticipantState.PENDING
 
 
 def test_choices_of_requesters_keep_to_what_is_visible() -> None:
