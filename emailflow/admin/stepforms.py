@@ -17,6 +17,9 @@ from emailflow.models import WorkflowCondition, WorkflowStep
 from emailflow.workflow import registry
 from emailflow.workflow.base import Step
 from emailflow.workflow.forms import params_of
+from emailflow.workflow.rowfields import list_for
+from tickets.admin.base import user_of
+from tickets.models import User
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Any]
@@ -35,8 +38,9 @@ class StepForm(_ModelForm):
     noun = ""
     plugins: Mapping[str, Any] = {}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.user = user
         stored = str(getattr(self.instance, self.slug_field)) if self.instance.pk else ""
         choices = [("", "---------"), *((slug, plugin.label) for slug, plugin in self.plugins.items())]
         self.is_broken = bool(stored) and stored not in self.plugins
@@ -62,6 +66,7 @@ class StepForm(_ModelForm):
             initial=self.instance.params if slug == stored else None,
             use_required_attribute=False,
         )
+        list_for(form, self.user)
         if slug != stored:
             _as_untouched(form)
         for field in form.fields.values():
@@ -121,6 +126,11 @@ def _as_untouched(form: forms.Form) -> None:
 class StepFormSet(_FormSet):
     """All steps of one rule; nothing is saved here, the service gets them as a whole."""
 
+    user: User
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        return {**super().get_form_kwargs(index), "user": self.user}
+
     def steps(self) -> list[Step]:
         kept = [form for form in self.initial_forms if form not in self.deleted_forms]
         kept += [form for form in self.extra_forms if form.has_changed() and form not in self.deleted_forms]
@@ -132,6 +142,12 @@ class StepInline(_Inline):
     formset = StepFormSet
     extra = 0
     ordering = ("position", "id")
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        # The class is made for this request.
+        formset.user = user_of(request)
+        return formset
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         return 0

@@ -15,7 +15,9 @@ from django.utils.safestring import SafeString
 
 from emailflow.models import Mailbox
 from emailflow.workflow.forms import NO_SUCH_ROW
+from tickets.limits import row_id
 from tickets.models import Customer, Team, Ticket, User
+from tickets.querysets import customers_for
 
 Rows = Callable[[], QuerySet[Any]]
 
@@ -29,7 +31,8 @@ class RowSelect(forms.Select):
 
     def __init__(self, rows: Rows) -> None:
         super().__init__()
-        self.rows = rows
+        # What is listed; ``everything`` also knows what the reader may not see.
+        self.rows = self.everything = rows
 
     def render(
         self,
@@ -44,8 +47,12 @@ class RowSelect(forms.Select):
             return forms.NumberInput().render(name, value, own, renderer)
         choices: list[tuple[Any, str]] = [("", "---------"), *((row.pk, str(row)) for row in rows)]
         if value not in (None, "") and str(value) not in {str(row.pk) for row in rows}:
-            choices.append((value, f"{value} (not here)"))
+            choices.append((value, f"number {value}" if self._is_somewhere(value) else f"{value} (not here)"))
         return forms.Select(choices=choices).render(name, value, own, renderer)
+
+    def _is_somewhere(self, value: Any) -> bool:
+        number = row_id(str(value))
+        return number is not None and self.everything().filter(pk=number).exists()
 
 
 class RowIdField(forms.IntegerField):
@@ -66,6 +73,13 @@ class RowIdField(forms.IntegerField):
         super().run_validators(value)
         if value is not None and not self.rows().filter(pk=value).exists():
             raise ValidationError(f"There is no {self.noun} with the id {value}.", code=NO_SUCH_ROW)
+
+
+def list_for(form: forms.Form, user: User) -> None:
+    """Let the lists of the form name what ``user`` may see. What a rule already names stays, as a number."""
+    for field in form.fields.values():
+        if isinstance(field, CustomerIdField) and isinstance(field.widget, RowSelect):
+            field.widget.rows = lambda: customers_for(user).prefetch_related(None).order_by("name", "id")
 
 
 class CustomerIdField(RowIdField):

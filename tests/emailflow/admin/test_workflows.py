@@ -9,7 +9,7 @@ from emailflow.models import Workflow, WorkflowStep
 from emailflow.services.workflows import save_workflow
 from emailflow.workflow.base import Step
 from tests.adminkit import agent, asked_by, browser, form_values, superuser, text_of, told
-from tests.rest import SYSTEM
+from tests.rest import SYSTEM, customer, ticket
 from tickets.models import AuditEntry, User
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +53,23 @@ def test_a_new_rule_for_anything_fires_on_ordinary_mail() -> None:
     assert form_values(client.get(LIST + "add/"), FORM)["confidence_threshold"] == "0.0"
     added(client, **{"steps-TOTAL_FORMS": "1"}, **new_step(0, "create_ticket"))
     assert Workflow.objects.get(name="Printers").confidence_threshold == 0
+
+
+def test_the_form_of_a_rule_names_no_customer_that_is_not_visible() -> None:
+    me = agent("mia", "Managers", visibility="own_tickets")
+    seen, hidden = customer("Seen Ltd"), customer("Hidden Ltd")
+    ticket(customer=seen, assigned_to_user=me)
+    row = rule(steps=[Step("create_ticket", {"customer_id": hidden.pk})])
+    for address in (LIST + "add/", page_of(row)):
+        page = text_of(browser(me).get(address))
+        assert "Seen Ltd" in page
+        assert "Hidden Ltd" not in page
+    values = form_values(browser(me).get(page_of(row)), FORM)
+    browser(me).post(page_of(row), values | {"description": "Kept"})
+    row.refresh_from_db()
+    assert row.description == "Kept"
+    assert stored(row) == [("create_ticket", {"customer_id": hidden.pk})]
+    assert "Hidden Ltd" in text_of(browser(superuser()).get(page_of(row)))
 
 
 def test_a_rule_is_made_with_typed_fields_alone() -> None:
