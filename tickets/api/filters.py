@@ -18,7 +18,19 @@ from rest_framework.views import APIView
 from tickets import search
 from tickets.api.errors import field_error
 from tickets.api.pagination import PARAMETERS
-from tickets.models import PRIORITY_RANK, Contact, Customer, Priority, Source, Status, Tag, Ticket, TicketTag
+from tickets.models import (
+    PRIORITY_RANK,
+    Contact,
+    Customer,
+    Priority,
+    Source,
+    Status,
+    Tag,
+    Team,
+    Ticket,
+    TicketTag,
+    User,
+)
 
 
 class StrictFilterBackend(filters.DjangoFilterBackend):
@@ -175,6 +187,24 @@ class ContactFilter(filters.FilterSet):
 
     def with_email(self, contacts: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
         return contacts.filter(email=value.lower())
+
+
+class UserListFilter(filters.FilterSet):
+    username = filters.CharFilter(help_text="The whole user name.")
+    is_active = filters.BooleanFilter(help_text="Active users, or the others.")
+    team = IdFilter(field_name="teams", help_text="Id of a team, or `none`.")
+
+    class Meta:
+        model = User
+        fields: list[str] = []
+
+
+class TeamFilter(filters.FilterSet):
+    name = filters.CharFilter(help_text="The whole name.")
+
+    class Meta:
+        model = Team
+        fields: list[str] = []
 
 
 class TagFilter(filters.FilterSet):

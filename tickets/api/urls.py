@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from tickets.api.views.comments import AttachmentViewSet, CommentViewSet, TicketAttachmentViewSet
 from tickets.api.views.customers import ContactViewSet, CustomerViewSet, TagViewSet
+from tickets.api.views.staff import TeamViewSet, UserViewSet
 from tickets.api.views.tickets import TICKET_PATTERN, TicketViewSet
 
 _OF_TICKET = rf"tickets/(?P<ticket_id>{TICKET_PATTERN})"
@@ -26,5 +27,7 @@ _router.register("attachments", AttachmentViewSet, basename="attachment")
 _router.register("customers", CustomerViewSet, basename="customer")
 _router.register("contacts", ContactViewSet, basename="contact")
 _router.register("tags", TagViewSet, basename="tag")
+_router.register("users", UserViewSet, basename="user")
+_router.register("teams", TeamViewSet, basename="team")
 
 urlpatterns: list[URLPattern | URLResolver] = [*_router.urls]
