@@ -274,6 +274,7 @@ def test_the_demo_sends_nothing_and_turns_a_dropped_mail_into_a_ticket(start: Ca
     up = start("--demo", OUTGOING_MAIL="send")
     up.wait_for("drop folder: ")
     assert "44 demo mails" in up.output()
+    assert "The drop folder has the address support@nordlys-it.example" in up.output()
     folder = Path(up.environment["DATA_DIR"]) / "drop" / "new"
     mail = "From: Eva <eva@ny-kunde.example>\r\nSubject: Skal blive til en sag\r\n\r\nHej\r\n"
     (folder / "mail.eml").write_text(mail)

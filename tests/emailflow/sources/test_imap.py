@@ -57,6 +57,16 @@ def test_unknown_folder_is_said_in_words(mail_account: Account) -> None:
 
 @pytest.mark.dovecot
 @database
+def test_the_folder_that_mail_is_moved_to_is_looked_for_before_it_is_needed(mail_account: Account) -> None:
+    report = mailboxes.test_connection(imap_mailbox(mail_account, after_read="move", move_to="Done"))
+    assert (report.ok, report.sentences[-1]) == (False, "The folder Done does not exist on the server.")
+    (mail_account.folder() / ".Done").mkdir(parents=True)
+    there = mailboxes.test_connection(imap_mailbox(mail_account, after_read="move", move_to="Done"))
+    assert there.ok and there.sentences[-1] == "Mail can be moved to Done."
+
+
+@pytest.mark.dovecot
+@database
 def test_a_good_connection_says_what_it_found_and_what_comes_next(mail_account: Account) -> None:
     mail_account.deliver(mail(), mail())
     report = mailboxes.test_connection(imap_mailbox(mail_account, start_policy="days", start_days=3))
