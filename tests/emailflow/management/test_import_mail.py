@@ -188,11 +188,15 @@ def test_mail_is_stored_and_the_exit_is_good_while_tickets_are_off(
     assert Message.objects.get().state == "received"
 
 
-def test_people_read_a_summary(process_environment: dict[str, str], tmp_path: Path) -> None:
+def test_people_read_a_line_for_each_ticket_and_a_summary(process_environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "1.eml").write_bytes(mail())
     (tmp_path / "2.eml").write_bytes(mail())
     done = subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "import_mail", str(tmp_path)],
         env=process_environment, cwd=ROOT, capture_output=True, timeout=120, check=True,
     )  # fmt: skip
-    assert done.stdout.decode().strip() == "2 mails: 2 ticket_created"
+    first, second, summary = done.stdout.decode().splitlines()
+    assert (first.split(": ")[0], second.split(": ")[0]) == (str(tmp_path / "1.eml"), str(tmp_path / "2.eml"))
+    numbers = set(Ticket.objects.values_list("ticket_number", flat=True))
+    assert {first.split()[-1], second.split()[-1]} == numbers
+    assert summary == "2 mails: 2 ticket_created"
