@@ -29,9 +29,10 @@ class PostgresqlError(RuntimeError):
 
 
 class Postgresql:
-    """One running server without any durability, for tests only."""
+    """One running server, without any durability unless ``durable``: for tests and benchmarks only."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self.durable = durable
         self.folder = folder / "postgresql"
         self.log = folder / "postgresql.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -77,12 +78,13 @@ class Postgresql:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "100",
-            "fsync": "off",
-            "full_page_writes": "off",
-            "synchronous_commit": "off",
             "shared_buffers": "64MB",
             "timezone": "UTC",
         }
+        if self.durable:
+            options |= {"fsync": "on", "synchronous_commit": "on", "shared_buffers": "512MB", "max_wal_size": "4GB"}
+        else:
+            options |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db import DatabaseError, OperationalError, close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from emailflow.inbound.lease import Lease, LeaseLost, claim
 from emailflow.inbound.pull_report import PullReport, sentence
 from emailflow.inbound.receive import Incoming, receive_many
 from emailflow.inbound.spool import spool_file
+from emailflow.inbound.trouble import passes
 from emailflow.models import Delivery, DeliveryState, Mailbox
 from emailflow.sources.base import Offer, Source, SourceError
 from emailflow.sources.choose import source_hash, source_of
@@ -289,10 +290,10 @@ class _Look:
         incoming = [_incoming(bodies[offer.uid], self.mailbox, offer) for offer in offers]
         try:
             stored = receive_many(incoming, deliveries=[rows[offer.uid] for offer in offers])
-        except OperationalError:
-            raise
         except DatabaseError as error:
-            # Not the connection: one of the mails. The others must not wait for it.
+            if passes(error):
+                raise
+            # Not the database: one of the mails. The others must not wait for it.
             if len(offers) == 1:
                 logger.exception(
                     "mailbox %s, mail %s: not stored",

@@ -45,7 +45,7 @@ class FollowUp(models.TextChoices):
 class Mailbox(models.Model):
     """A source of mail. Archived, never deleted. ``import``, ``api`` and ``test`` are built in."""
 
-    slug = models.SlugField(unique=True, max_length=60)
+    slug = models.SlugField(db_index=False, max_length=60)
     name = models.TextField()
     addresses = models.JSONField(default=list, blank=True, help_text="Our addresses that deliver into this mailbox.")
     protocol = models.TextField(choices=Protocol.choices, default=Protocol.IMAP)
@@ -94,6 +94,7 @@ class Mailbox(models.Model):
         verbose_name_plural = "mailboxes"
         default_permissions = ("add", "change", "view")
         constraints = [
+            models.UniqueConstraint(fields=["slug"], name="email_mailboxes_slug_once"),
             models.CheckConstraint(condition=Q(protocol__in=Protocol.values), name="email_mailboxes_protocol"),
             models.CheckConstraint(condition=Q(security__in=Security.values), name="email_mailboxes_security"),
             models.CheckConstraint(

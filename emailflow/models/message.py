@@ -95,6 +95,7 @@ class Message(models.Model):
             models.Index(fields=["mailbox", "-id"], name="email_messages_mailbox"),
             models.Index(fields=["label", "-id"], name="email_messages_label"),
             models.Index(fields=["kind", "-id"], name="email_messages_kind"),
+            models.Index(fields=["-id"], name="email_messages_verdict_fail", condition=Q(sender_verdict="fail")),
             models.Index(fields=["stored_at"], name="email_messages_raw_kept", condition=Q(raw_kept=True)),
             models.Index(fields=["sha256"], name="email_messages_sha256"),
         ]

@@ -13,13 +13,14 @@ from emailflow.workflow.base import ANY_LABEL as ANY_LABEL
 class Label(models.Model):
     """What the classifier may call a mail."""
 
-    slug = models.SlugField(unique=True, max_length=60)
+    slug = models.SlugField(db_index=False, max_length=60)
     name = models.TextField()
     description = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
 
     class Meta:
         db_table = "email_labels"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["slug"], name="email_labels_slug_once")]
         ordering = ["slug"]
 
     def __str__(self) -> str:
@@ -27,7 +28,7 @@ class Label(models.Model):
 
 
 class Workflow(models.Model):
-    name = models.TextField(unique=True)
+    name = models.TextField()
     description = models.TextField(blank=True, default="")
     classification_trigger = models.TextField(default=ANY_LABEL, help_text="Slug of a label, or * for any mail.")
     confidence_threshold = models.FloatField(default=0.7, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
@@ -42,6 +43,7 @@ class Workflow(models.Model):
         db_table = "email_workflows"
         ordering = ["order", "id"]
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["name"], name="email_workflows_name_once"),
             models.CheckConstraint(
                 condition=Q(confidence_threshold__gte=0) & Q(confidence_threshold__lte=1),
                 name="email_workflows_threshold_range",

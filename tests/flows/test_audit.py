@@ -47,6 +47,7 @@ PARTS = {
 # They ask; what a look at a mailbox brings is in the ledger, which is a log itself.
 READERS = {
     "emailflow.services.mailboxes.test_connection",
+    "emailflow.services.workflow_files.default_threshold",
     "emailflow.services.workflow_files.export_workflows",
     "emailflow.services.workflows.describe_workflow",
     "emailflow.services.workflows.missing_rows",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -16,11 +17,13 @@ from emailflow.inbound.pipeline import process_due
 from emailflow.inbound.receive import Incoming, receive_many
 from emailflow.models import Execution, Label, Mailbox, Message, Outcome, State, Workflow
 from emailflow.services import messages as ledger
+from emailflow.services.mailboxes import pull_mailbox
 from emailflow.services.workflows import save_workflow
 from emailflow.workflow import registry, store
 from emailflow.workflow.base import Facts, Step
 from emailflow.workflow.context import ApplyContext
 from tests.flows.conftest import Deliver
+from tests.mailboxes import drop, maildir_mailbox
 from tests.mails import mail
 from tickets import blobs
 from tickets.actors import Actor
@@ -604,3 +607,16 @@ def test_statements_for_a_group_do_not_grow_with_it(
     assert not Message.objects.exclude(state="processed").exists()
     limit = 40 if connection.vendor == "postgresql" else 60
     assert len(counted(group)) <= limit, "\n".join(query[:150] for query in counted(group))
+
+
+def test_one_mail_that_no_index_takes_keeps_no_neighbour_out(tmp_path: Path, mailbox: Mailbox) -> None:
+    folder = tmp_path / "box"
+    box = maildir_mailbox(folder)
+    letters = "".join(chr(0x4E00 + index * 7 % 20000) for index in range(990)).encode()
+    for raw in (mail(subject="good"), b"Message-ID: <" + letters + b">\n\nx\n", mail()):
+        drop(folder, raw)
+
+    pull_mailbox(box)
+    drain()
+
+    assert Message.objects.filter(mailbox=box, state="processed").count() == 3

@@ -18,19 +18,8 @@ JOINS = [
     if field.remote_field.through._meta.auto_created
 ]
 # Columns whose index or constraint Django names by itself, beside those of foreign keys. Add a name to Meta instead.
-UNNAMED = {
-    "contacts.email",
-    "customer_domains.domain",
-    "email_labels.slug",
-    "email_mailboxes.slug",
-    "email_workflows.name",
-    "hub_heartbeat.name",
+UNNAMED = {  # of Django's and knox's own models
     "tticket_api_tokens.token_key",
-    "tticket_attachments.sha256",
-    "tticket_installed.key",
-    "tticket_tags.name",
-    "tticket_teams.name",
-    "tticket_tickets.ticket_number",
     "users.username",
 }
 

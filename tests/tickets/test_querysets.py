@@ -11,7 +11,7 @@ from emailflow import querysets as mail_lists
 from emailflow.models import Delivery, Execution, Mailbox, Message, Workflow
 from tests.tickets.making import HUB, comment_on, contact_of, open_one, team_of
 from tickets import querysets as lists
-from tickets.models import Attachment, AuditEntry, Customer, EmailLog, Participant, Team, Ticket, User
+from tickets.models import Attachment, AuditEntry, Customer, EmailLog, Participant, Tag, Team, Ticket, TicketTag, User
 from tickets.services.files import Upload
 from tickets.services.tickets import change_ticket
 
@@ -87,7 +87,7 @@ OF_TICKETS: dict[Callable[[User], QuerySet[Any]], Callable[[Any], str]] = {
 }
 SCOPED = {
     *(function.__name__ for function in OF_TICKETS),
-    *("audit_for", "messages_for", "executions_for", "mailboxes_for", "deliveries_for", "workflows_for"),
+    *("tags_for", "audit_for", "messages_for", "executions_for", "mailboxes_for", "deliveries_for", "workflows_for"),
 }
 
 
@@ -99,6 +99,14 @@ def test_lists_of_tickets_and_what_hangs_on_them(
     rows = list(function(reader(world, visibility)))
     assert {OF_TICKETS[function](row) for row in rows} == SEES[visibility]
     assert len(rows) == len({row.pk for row in rows}), "a row is listed twice"
+
+
+@pytest.mark.parametrize("visibility", SEES)
+def test_tags_of_invisible_tickets_are_not_told(world: World, visibility: str) -> None:
+    for owner, ticket in world.tickets.items():
+        TicketTag.objects.create(ticket=ticket, tag=Tag.objects.create(name=f"only-{owner}"))
+    tags = lists.tags_for(reader(world, visibility)).filter(name__startswith="only-")
+    assert set(tags.values_list("name", flat=True)) == {f"only-{owner}" for owner in SEES[visibility]}
 
 
 @pytest.mark.parametrize("visibility", SEES)

@@ -135,6 +135,6 @@ def page_of(ticket: Ticket, user: User) -> dict[str, Any]:
         "mails": mails_of(ticket, user) if user.has_perm("tickets.view_emaillog") else [],
         "participants": people,
         "pending": sum(person.state == ParticipantState.PENDING for person in people),
-        "history": history_of(ticket, user) if user.has_perm("tickets.view_auditentry") else [],
+        "history": history_of(ticket, user),
         "inline_types": INLINE_TYPES,
     }

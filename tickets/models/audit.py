@@ -60,11 +60,12 @@ class Maintenance(models.Model):
 class Installed(models.Model):
     """What a fresh start has put into the tables once, so that a change by staff is never undone."""
 
-    key = models.TextField(unique=True)
+    key = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         db_table = "tticket_installed"
+        constraints = [models.UniqueConstraint(fields=["key"], name="tticket_installed_key_once")]
         default_permissions = ()
 
     def __str__(self) -> str:

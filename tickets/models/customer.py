@@ -24,11 +24,12 @@ class CustomerDomain(models.Model):
     """A mail domain whose senders belong to the customer. Never a public mail provider's."""
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="domains")
-    domain = models.TextField(unique=True)
+    domain = models.TextField()
 
     class Meta:
         db_table = "customer_domains"
         constraints = [
+            models.UniqueConstraint(fields=["domain"], name="customer_domains_domain_once"),
             models.CheckConstraint(condition=models.Q(domain=Lower("domain")), name="customer_domains_lower"),
         ]
 
@@ -39,7 +40,7 @@ class CustomerDomain(models.Model):
 class Contact(models.Model):
     """A person outside, known by one address (lower case)."""
 
-    email = models.TextField(unique=True)
+    email = models.TextField()
     name = models.TextField(blank=True, default="")
     phone = models.TextField(blank=True, default="")
     language = models.TextField(blank=True, default="")
@@ -49,6 +50,7 @@ class Contact(models.Model):
     class Meta:
         db_table = "contacts"
         constraints = [
+            models.UniqueConstraint(fields=["email"], name="contacts_email_once"),
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="contacts_email_lower"),
             models.CheckConstraint(condition=~models.Q(email=""), name="contacts_email_not_empty"),
         ]

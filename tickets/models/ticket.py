@@ -55,12 +55,13 @@ class TicketNumber(models.Model):
 
 
 class Tag(models.Model):
-    name = models.TextField(unique=True)
+    name = models.TextField()
 
     class Meta:
         db_table = "tticket_tags"
         ordering = ["name"]
         constraints = [
+            models.UniqueConstraint(fields=["name"], name="tticket_tags_name_once"),
             models.CheckConstraint(condition=Q(name=Lower("name")) & ~Q(name=""), name="tticket_tags_lower"),
         ]
 
@@ -69,7 +70,7 @@ class Tag(models.Model):
 
 
 class Ticket(models.Model):
-    ticket_number = models.TextField(unique=True)
+    ticket_number = models.TextField()
     subject = models.TextField(blank=True)
     description = models.TextField(blank=True)
     status = models.TextField(choices=Status.choices, default=Status.OPEN)
@@ -120,6 +121,7 @@ class Ticket(models.Model):
             ("export_ticket", "Can export tickets"),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["ticket_number"], name="tticket_tickets_number_once"),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="tticket_tickets_status_known"),
             models.CheckConstraint(condition=Q(priority__in=Priority.values), name="tticket_tickets_priority_known"),
             models.CheckConstraint(condition=Q(source__in=Source.values), name="tticket_tickets_source_known"),
@@ -213,7 +215,10 @@ class Comment(models.Model):
                 name="tticket_comments_one_author",
             ),
         ]
-        indexes = [models.Index(fields=["ticket", "created_at", "id"], name="tticket_comments_thread")]
+        indexes = [
+            models.Index(fields=["ticket", "created_at", "id"], name="tticket_comments_thread"),
+            models.Index(fields=["ticket"], name="tticket_comments_unverified", condition=Q(is_unverified=True)),
+        ]
 
     def __str__(self) -> str:
         return f"comment {self.pk} of {self.ticket_id}"
@@ -227,12 +232,13 @@ class Attachment(models.Model):
     name = models.TextField()
     size = models.BigIntegerField()
     mime_type = models.TextField()
-    sha256 = models.TextField(db_index=True)
+    sha256 = models.TextField()
     cid = models.TextField(blank=True, default="")
     is_inline = models.BooleanField(default=False)
 
     class Meta:
         db_table = "tticket_attachments"
+        indexes = [models.Index(fields=["sha256"], name="tticket_attachments_sha256")]
 
     def __str__(self) -> str:
         return self.name

@@ -32,11 +32,12 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # of the toke
 
 
 class Team(models.Model):
-    name = models.TextField(unique=True)
+    name = models.TextField()
     members = models.ManyToManyField(User, related_name="teams", blank=True, db_table="tticket_team_members")
 
     class Meta:
         db_table = "tticket_teams"
+        constraints = [models.UniqueConstraint(fields=["name"], name="tticket_teams_name_once")]
         ordering = ["name"]
 
     def __str__(self) -> str:

@@ -77,6 +77,11 @@ POSTGRESQL_INDEXES = {
         "CREATE INDEX IF NOT EXISTS tticket_search_vector ON tticket_search "
         f"USING gin ({POSTGRESQL_VECTOR.format(text='text')})"
     ),
+    # LIKE 'word%' uses an ordinary index in the C locale only.
+    "contacts_email_prefix": ("CREATE INDEX IF NOT EXISTS contacts_email_prefix ON contacts (email text_pattern_ops)"),
+    "customers_lower_name_prefix": (
+        "CREATE INDEX IF NOT EXISTS customers_lower_name_prefix ON customers (lower(name) text_pattern_ops)"
+    ),
 }
 
 SQLITE_FTS = "tticket_search_fts"

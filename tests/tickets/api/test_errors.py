@@ -121,7 +121,6 @@ def test_a_wrong_parameter_is_400_and_names_it(agent: APIClient, query: str, fie
         ("/customers/4711", "customer_id"),
         ("/attachments/4711/download", "attachment_id"),
         ("/nothing/here", "path"),
-        ("/", "path"),
     ],
 )
 def test_what_is_not_there_is_404_as_json(agent: APIClient, path: str, field: str) -> None:
