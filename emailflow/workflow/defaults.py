@@ -57,7 +57,7 @@ WORKFLOWS = (
         "Newsletter → Ignore",
         "Newsletters stay in the ledger only.",
         "newsletter",
-        0.7,
+        0.9,
         20,
         (Step("ignore"),),
     ),

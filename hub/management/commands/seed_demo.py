@@ -1,5 +1,6 @@
 """``manage.py seed_demo``: customers, users, rules and about forty mails. Running it again adds nothing."""
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,8 @@ class Command(BaseCommand):
     help = "Brings in the demo: customers, users, rules, a drop folder and about forty mails."
 
     def handle(self, **options: Any) -> None:
+        # One sentence at the end instead of a line for each mail: the passwords above must stay in sight.
+        logging.getLogger("emailflow").setLevel(logging.WARNING)
         try:
             # All of it or nothing: the passwords are told once, and each part is made only once.
             with transaction.atomic():
