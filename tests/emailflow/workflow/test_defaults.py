@@ -35,7 +35,8 @@ def fired(label: str, confidence: float) -> list[str]:
     [
         ("spam", 0.9, "Spam → Ignore"),
         ("spam", 0.89, "Everything else → Ticket"),
-        ("newsletter", 0.7, "Newsletter → Ignore"),
+        ("newsletter", 0.9, "Newsletter → Ignore"),
+        ("newsletter", 0.85, "Everything else → Ticket"),
         ("newsletter", 0.69, "Everything else → Ticket"),
         ("support_request", 0.7, "Support Request → Ticket"),
         ("support_request", 0.6, "Everything else → Ticket"),
