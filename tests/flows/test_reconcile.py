@@ -175,7 +175,7 @@ def test_while_somebody_reads_the_mailbox_it_says_so(tmp_path: Path) -> None:
     mailbox = maildir_mailbox(tmp_path)
     pull_mailbox(mailbox)
     assert claim(mailbox.pk, 60)
-    assert "Somebody else" in reconcile(mailbox).sentences[0]
+    assert "is reading this mailbox right now" in reconcile(mailbox).sentences[0]
     Mailbox.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
     assert reconcile(mailbox).ok
 

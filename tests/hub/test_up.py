@@ -176,7 +176,7 @@ def test_a_given_administrator_is_used_and_the_password_not_printed(start: Calla
 
 
 def test_a_killed_worker_is_started_again_without_leftovers(start: Callable[..., Up]) -> None:
-    up = start()
+    up = start(LOG_LEVEL="DEBUG")  # django-q says when it runs
     up.wait_for("running.")
     worker = up.leader("qcluster")
     family = [worker, *worker.children(recursive=True)]
@@ -189,7 +189,7 @@ def test_a_killed_worker_is_started_again_without_leftovers(start: Callable[...,
 
 
 def test_its_processes_die_with_it(start: Callable[..., Up]) -> None:
-    up = start()
+    up = start(LOG_LEVEL="DEBUG")
     up.wait_for("Hub runs at")
     up.wait_for("running.")
     family = up.family()
