@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from emailflow.inbound import joining
+from emailflow.inbound.as_comment import description, note_params, proves_itself, uploads
 from emailflow.inbound.house import House
 from emailflow.inbound.joining import Gate, Standing
 from emailflow.inbound.locking import leads, lock, participants_of, read_participants
@@ -35,7 +36,6 @@ from tickets.models import (
     Ticket,
 )
 from tickets.services import comments, email_log, tickets
-from tickets.services.files import Upload
 from tickets.services.unit import UnitOfWork
 
 NO_SUBJECT = "(no subject)"
@@ -254,7 +254,7 @@ class Filing:
             actor=context.actor,
             subject=mail.subject or NO_SUBJECT,
             source=Source.EMAIL,
-            description=_description(work),
+            description=description(work),
             body_text=mail.text,
             reply_text=mail.reply_text,
             body_html=mail.html,
@@ -269,7 +269,7 @@ class Filing:
             tags=[*facts.tags, *wishes.tags],
             custom_fields=fields,
             participants=others,
-            uploads=_uploads(work),
+            uploads=uploads(work),
             message_at=work.message.received_at,
             unit=self.unit,
         )
@@ -332,7 +332,7 @@ class Filing:
         if stranger and gate is not None:
             remarks.insert(0, f"Not verified: {gate.reason}.")
         reports = work.kind in (Kind.BOUNCE, Kind.COMPLAINT)  # written by a mail server, not by a person
-        if reports and not _proves_itself(work):
+        if reports and not proves_itself(work):
             stranger = True
             remarks.insert(0, "Not verified: it names this ticket, but returns no mail of ours.")
         believed = work.verdict is not Verdict.FAIL
@@ -349,9 +349,9 @@ class Filing:
             sender_verdict=self._verdict(work),
             author_contact=author,
             system_code=work.kind.value if note else "",
-            system_params=_note_params(work) if note else {},
+            system_params=note_params(work) if note else {},
             remarks=remarks,
-            uploads=[] if reports else _uploads(work),
+            uploads=[] if reports else uploads(work),
             created_at=work.message.received_at,
             unit=self.unit,
         )
@@ -384,40 +384,3 @@ class Filing:
 
 def _actor_of(work: Work) -> Actor:
     return Actor.of_mail(work.message.pk)
-
-
-def _proves_itself(work: Work) -> bool:
-    """Whether a delivery report returns something that only we could have signed."""
-    return any(signal.rank in (1, 2, 3) for signal in work.signals)
-
-
-def _description(work: Work) -> str:
-    received = timezone.localtime(work.message.received_at, timezone.get_default_timezone())
-    return f"From: {work.mail.sender}\nReceived: {received:%Y-%m-%d %H:%M:%S %z}\n\n{work.mail.text}"
-
-
-def _uploads(work: Work) -> list[Upload]:
-    return [
-        Upload(
-            name=attachment.name,
-            content=attachment.content,
-            content_id=attachment.content_id,
-            inline=attachment.inline,
-            mime_type=attachment.mime_type,
-            sha256=attachment.sha256,
-            stored_size=attachment.stored_size,
-        )
-        for attachment in work.mail.attachments
-    ]
-
-
-def _note_params(work: Work) -> dict[str, Any]:
-    bounce = work.mail.bounce
-    params: dict[str, Any] = {"from": work.mail.sender.address, "reason": work.kind_reason}
-    if bounce is not None:
-        params |= {
-            "recipients": list(bounce.recipients),
-            "status": bounce.status,
-            "diagnostic": bounce.diagnostic[:500],
-        }
-    return params
