@@ -141,7 +141,9 @@ class Filing:
 
     def _verdict(self, work: Work) -> Verdict:
         """How far the requester can be believed: what vouches for a web form does not vouch for its visitor."""
-        return work.verdict if requester_of(work, self.house) is work.mail.sender else Verdict.NONE
+        if work.verdict is Verdict.FAIL or requester_of(work, self.house) is work.mail.sender:
+            return work.verdict
+        return Verdict.NONE
 
     def _participants(self, ticket: Ticket) -> Mapping[str, str]:
         if ticket.pk is not None and ticket.pk in self.participants:

@@ -320,6 +320,16 @@ def test_form_vouches_for_nobody_who_could_become_a_recipient(deliver: Deliver, 
     assert set(ticket.comments.values_list("sender_verdict", flat=True)) == {"none"}
 
 
+def test_forged_form_speaks_for_nobody(deliver: Deliver, form: dict[str, object]) -> None:
+    ticket = deliver(mail(**through(form, "mette@nordwind.example"))).ticket  # type: ignore[arg-type]
+    assert ticket is not None
+    forged = form | {"Authentication-Results": "mx.hub.example; dmarc=fail header.from=site.example"}
+
+    follow_up(deliver, ticket, **through(forged, "mette@nordwind.example"))
+
+    assert ticket.comments.filter(is_unverified=True).count() == 1
+
+
 def in_one_group(deliver: Deliver, *raws: bytes) -> None:
     for raw in raws[:-1]:
         deliver(raw, process=False)
