@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emailflow.inbound.parsing.render_child import MAX_TRIMMED, is_harmless, sanitise
+from emailflow.inbound.parsing.render_child import MAX_TRIMMED, is_harmless, sanitise_harmless
 
 DEADLINE = 1.5  # seconds for all stages of one mail
 START_DEADLINE = 30.0  # seconds for the child's imports, which count for no mail
@@ -71,7 +71,7 @@ def render(*, html: str, text: str, want_text: bool) -> Rendered:
     may_trim = want_text or wants_trimming(text)
     if html and not want_text and is_harmless(html):
         # What cannot take long needs no child: most HTML, and nothing else to be made of it.
-        result.html, html = sanitise(html)[0], ""
+        result.html, html = sanitise_harmless(html), ""
     if not html and not may_trim:
         return result
     request = {

@@ -107,11 +107,13 @@ _INLINE = re.compile(r"^\s*(?:cid:|data:image/(?:png|jpeg|gif|webp);base64,)", r
 _LINK = re.compile(r"^\s*(?:https?:|mailto:|tel:|#)", re.IGNORECASE)
 _LOADS = re.compile(r"url\s*\(|expression|@import|image-set|\\|-moz-binding|behavior", re.IGNORECASE)
 _SCHEMES = {"http", "https", "mailto", "tel"}
-# Anything that ``_filter`` looks at: an image, a link that is not plainly one of these, a style that could load.
-_NEEDS_FILTER = re.compile(
-    r"<ima?ge?\b|href\s*=(?!\s*[\"']?(?:https?://|mailto:|tel:))|data-src|style\s*=\s*(?:\"[^\"]*&|'[^']*&|[^\s\"'>]*&)"
-    r"|url\s*\(|expression|@import|image-set|\\|-moz-binding|behavior",
-    re.IGNORECASE,
+# What ``_filter`` looks at, for lower-case HTML: an image, a link that is not plainly one of these, a style that
+# could load or hides its letters. Each begins with a letter that is looked for at once, and none ignores the case:
+# that makes them ten times as fast.
+_FILTERED_WORDS = ("<im", "data-src", "url", "expression", "@import", "image-set", "\\", "-moz-binding", "behavior")
+_FILTERED = (
+    re.compile(r"href\s*=(?!\s*[\"']?(?:https?://|mailto:|tel:))"),
+    re.compile(r"style\s*=\s*(?:\"[^\"]*&|'[^']*&|[^\s\"'>]*&)"),
 )
 _STYLES = set(
     {
@@ -224,8 +226,12 @@ def prescan(html: str) -> tuple[str, list[str]]:
     Nothing relies on it for safety.
     """
     if is_harmless(html):
-        return _IMAGE.sub(_wait_for_remote, html), []
+        return _with_waiting_images(html), []
     return flatten(html)
+
+
+def _with_waiting_images(html: str) -> str:
+    return _IMAGE.sub(_wait_for_remote, html) if "<im" in html.lower() else html
 
 
 def flatten(html: str) -> tuple[str, list[str]]:
@@ -314,11 +320,25 @@ def _filter(tag: str, name: str, value: str) -> str | None:
     return value
 
 
+def _needs_filter(html: str) -> bool:
+    lowered = html.lower()
+    return any(word in lowered for word in _FILTERED_WORDS) or any(look.search(lowered) for look in _FILTERED)
+
+
 def sanitise(html: str) -> tuple[str, list[str]]:
     """HTML that runs nothing and loads nothing; remote images wait in ``data-src``."""
     scanned, cut = prescan(html)
+    return _clean(scanned), cut
+
+
+def sanitise_harmless(html: str) -> str:
+    """The same for HTML that ``is_harmless`` has just called so."""
+    return _clean(_with_waiting_images(html))
+
+
+def _clean(scanned: str) -> str:
     # A call into Python for every attribute is the dearest part: only where one could say no.
-    asked = bool(_NEEDS_FILTER.search(scanned))
+    asked = _needs_filter(scanned)
     clean = nh3.clean(
         scanned,
         tags=_TAGS,
@@ -330,7 +350,7 @@ def sanitise(html: str) -> tuple[str, list[str]]:
         link_rel="noopener noreferrer nofollow",
         strip_comments=True,
     )
-    return clean.replace("\x00", ""), cut
+    return clean.replace("\x00", "")
 
 
 def html_to_text(html: str) -> str:
