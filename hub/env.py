@@ -4,6 +4,7 @@ Each method returns a checked value. A wrong one raises ``WrongSetting`` with on
 variable, what is wrong with it and what is allowed. A value that may be a secret is never part of that line.
 """
 
+import importlib.util
 import ipaddress
 import re
 import sys
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, overload
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import environ
 from cryptography.fernet import Fernet
@@ -24,6 +25,7 @@ _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _ENV_LINE = re.compile(r"\s*(#.*)?$|(export )?[A-Za-z_][A-Za-z_0-9]*=")
 _DATABASES = "sqlite:///path/to/file or postgresql://user:password@host:5432/name"
+_BUCKET = "s3://bucket/prefix?endpoint_url=https://s3.example.org&region_name=eu-north-1"
 _EMAIL = "smtp://user:password@host:25, smtp+tls://, smtp+ssl://, consolemail://, filemail:///folder or dummymail://"
 
 
@@ -195,6 +197,38 @@ class Env:
         elif engine != "django.db.backends.postgresql" or not config["NAME"]:
             raise WrongSetting(f"{name}: this is not a database that Hub can use; use {_DATABASES}")
         return config
+
+    def bucket(self, name: str) -> dict[str, str] | None:
+        """Bucket, prefix and how to reach them, of an S3-compatible store; None when not set.
+
+        The key that opens it is never part of the address: boto3 takes it from the usual AWS variables.
+        """
+        raw = self._raw(name)
+        if not raw:
+            return None
+        try:
+            parts = urlsplit(raw)
+            query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+            endpoint = urlsplit(query.get("endpoint_url", "https://default"))
+            endpoint_is_good = endpoint.scheme in ("http", "https") and bool(endpoint.hostname) and endpoint.port != 0
+        except ValueError:
+            raise WrongSetting(f"{name}: this address cannot be read; use {_BUCKET}") from None
+        if parts.username or parts.password or endpoint.username:
+            raise WrongSetting(
+                f"{name}: no keys belong into the address; use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        bucket, prefix = parts.netloc, parts.path.strip("/")
+        if parts.scheme != "s3" or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", bucket) or parts.fragment:
+            raise WrongSetting(f"{name}: this is not a bucket that Hub can use; use {_BUCKET}")
+        if prefix and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", prefix):
+            raise WrongSetting(f"{name}: the prefix {_shown(prefix)} is not allowed; use letters, digits, - and _")
+        if unknown := sorted(set(query) - {"endpoint_url", "region_name", "addressing_style"}):
+            raise WrongSetting(f"{name}: {_shown(unknown[0])} is not known; use {_BUCKET}")
+        if not endpoint_is_good:
+            raise WrongSetting(f"{name}: endpoint_url is not the address of a web server; use {_BUCKET}")
+        if importlib.util.find_spec("storages") is None or importlib.util.find_spec("boto3") is None:
+            raise WrongSetting(f"{name}: S3 needs one more thing: pip install -r requirements-s3.txt")
+        return {"bucket_name": bucket, "location": prefix, **query}
 
     def email(self, name: str, default: str) -> dict[str, Any]:
         """Django's ``EMAIL_*`` settings from one address of a mail server."""

@@ -115,6 +115,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 BLOB_DIR = DATA_DIR / "blobs"
+# None: the files are in BLOB_DIR.
+BLOB_STORAGE = env.bucket("BLOB_STORAGE_URL")
 SPOOL_DIR = DATA_DIR / "spool"
 DROP_DIR = DATA_DIR / "drop"
 # Below these, and nowhere else, staff may name a Maildir.

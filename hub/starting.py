@@ -11,9 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 
+from tickets import blobs
 from tickets.actors import Actor
 from tickets.errors import ServiceError
 from tickets.models import User
@@ -81,6 +83,15 @@ def check_database() -> None:
     except DatabaseError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CannotStart(f"DATABASE_URL: the database cannot be used: {reason[:300]}") from None
+
+
+def check_store() -> None:
+    """Raises CannotStart when files and raw mail cannot be kept where BLOB_STORAGE_URL says."""
+    try:
+        blobs.check()
+    except OSError as error:
+        name = "DATA_DIR" if settings.BLOB_STORAGE is None else "BLOB_STORAGE_URL"
+        raise CannotStart(f"{name}: {error.filename} cannot be used: {error.strerror}") from None
 
 
 def prepare() -> None:

@@ -5,20 +5,19 @@ a day may belong to a row that is not committed yet, and a reader that misses on
 (``tickets.blobs.open_blob``). Nothing else deletes blobs.
 """
 
-import os
-import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from itertools import islice
+from typing import TypeVar
 
-from django.conf import settings
-
-from tickets import blobs
+from tickets.blob_places import place
+from tickets.blob_places.base import Stored
 
 YOUNG = timedelta(hours=24)
 BATCH = 500
 
+_T = TypeVar("_T")
 Named = Callable[[Collection[str]], set[str]]
 """Which of at most ``BATCH`` hashes a row names."""
 
@@ -43,16 +42,20 @@ class Swept:
 
 
 def sweep(named: Named, now: datetime, *, dry_run: bool = False, stopping: Callable[[], bool] = lambda: False) -> Swept:
-    """Look through the whole store, then empty the trash. Raises OSError when the disk says no.
+    """Look through the whole store, then empty the trash. Raises OSError when disk or network say no.
 
     Begins at a different place each time, so that one that is stopped gets everywhere in the end.
     """
     swept = Swept()
-    for batch in _batches(_files(now, swept, dry_run=dry_run)):
+    for batch in _batches(place().names()):
         if stopping():
             break
         swept.looked_at += len(batch)
-        discard([path.name for path in batch], named, now, dry_run=dry_run, swept=swept)
+        discard(batch, named, now, dry_run=dry_run, swept=swept)
+    for unfinished in place().unfinished((now - YOUNG).timestamp()):
+        swept.leftovers += 1
+        if not dry_run:
+            place().forget(unfinished)
     empty(named, now, dry_run=dry_run, swept=swept)
     return swept
 
@@ -63,97 +66,45 @@ def discard(
     """Move those of at most ``BATCH`` blobs to the trash that are old and that no row names."""
     swept = swept or Swept()
     kept = named(hashes)
-    moved: list[tuple[Path, Path]] = []
+    moved: list[Stored] = []
     for sha256 in sorted(set(hashes) - kept):
-        path = blobs.path_of(sha256)
-        try:
-            status = path.stat()
-        except FileNotFoundError:
+        blob = place().look(sha256)
+        if blob is None or blob.modified > (now - YOUNG).timestamp():
             continue
-        if status.st_mtime > (now - YOUNG).timestamp():
-            continue
-        swept.moved += 1
-        swept.moved_bytes += status.st_size
         if not dry_run:
-            trashed = _trash() / sha256
-            trashed.parent.mkdir(parents=True, exist_ok=True)
-            # Its day in the trash begins now.
-            os.utime(path)
-            path.replace(trashed)
-            moved.append((path, trashed))
+            trashed = place().to_trash(blob)
+            if trashed is None:
+                # Another prune was faster.
+                continue
+            moved.append(trashed)
+        swept.moved += 1
+        swept.moved_bytes += blob.size
     # Somebody may have stored the same bytes, and named them, between the look and the move.
-    wanted = named([path.name for path, _ in moved]) if moved else set()
-    for path, trashed in moved:
-        if path.name in wanted:
+    wanted = named([trashed.sha256 for trashed in moved]) if moved else set()
+    for trashed in moved:
+        if trashed.sha256 in wanted:
             swept.moved -= 1
-            _put_back(trashed, path)
+            swept.moved_bytes -= trashed.size
+            place().put_back(trashed)
 
 
 def empty(named: Named, now: datetime, *, dry_run: bool = False, swept: Swept | None = None) -> None:
     """Delete what has been in the trash for a day; what a row names by now goes back to its place."""
     swept = swept or Swept()
-    if not _trash().is_dir():
-        return
-    for batch in _batches(path for path in _trash().iterdir() if not path.name.startswith(".")):
-        wanted = named([path.name for path in batch])
-        for path in batch:
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                # A reader was faster and has put it back.
-                continue
-            if path.name in wanted:
+    for batch in _batches(place().trash()):
+        wanted = named([trashed.sha256 for trashed in batch])
+        for trashed in batch:
+            if trashed.sha256 in wanted:
                 if not dry_run:
-                    _put_back(path, blobs.path_of(path.name))
-            elif status.st_mtime < (now - YOUNG).timestamp():
+                    place().put_back(trashed)
+            elif trashed.modified < (now - YOUNG).timestamp():
                 swept.emptied += 1
-                swept.emptied_bytes += status.st_size
+                swept.emptied_bytes += trashed.size
                 if not dry_run:
-                    path.unlink(missing_ok=True)
+                    place().delete(trashed)
 
 
-def _put_back(trashed: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        trashed.replace(path)
-    except FileNotFoundError:
-        # A reader was faster.
-        return
-
-
-def _trash() -> Path:
-    return Path(settings.BLOB_DIR) / "trash"
-
-
-def _files(now: datetime, swept: Swept, *, dry_run: bool) -> Iterator[Path]:
-    """Every blob, one folder after the other. Files that a killed writer left unfinished are removed here."""
-    store, first = Path(settings.BLOB_DIR), secrets.randbelow(256)
-    folders = [store / f"{(first + number) % 256:02x}" for number in range(256)]
-    for folder in (store, *folders):
-        if not folder.is_dir():
-            continue
-        for path in folder.iterdir():
-            if not path.name.startswith(".") and folder is not store:
-                yield path
-            elif path.name.startswith(".new-") and _is_old(path, now):
-                swept.leftovers += 1
-                if not dry_run:
-                    path.unlink(missing_ok=True)
-
-
-def _is_old(path: Path, now: datetime) -> bool:
-    try:
-        return path.stat().st_mtime < (now - YOUNG).timestamp()
-    except FileNotFoundError:
-        return False
-
-
-def _batches(paths: Iterator[Path]) -> Iterator[list[Path]]:
-    batch: list[Path] = []
-    for path in paths:
-        batch.append(path)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
+def _batches(things: Iterable[_T]) -> Iterator[list[_T]]:
+    left = iter(things)
+    while batch := list(islice(left, BATCH)):
         yield batch

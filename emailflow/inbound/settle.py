@@ -23,6 +23,7 @@ from emailflow.inbound.writeback import LeaseLost, write_back
 from emailflow.models import Message, State
 from emailflow.workflow.base import StepError
 from tickets import blobs
+from tickets.blobs import StoreUnreachable
 from tickets.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,8 @@ class _Settling:
 
     def _halve(self, messages: Sequence[Message], error: Exception) -> None:
         rest = self._still_ours(messages, error)
-        if len(rest) <= 1 or isinstance(error, InterfaceError):
+        if len(rest) <= 1 or isinstance(error, InterfaceError | StoreUnreachable):
+            # The last two are nobody's fault: asking again for each mail would outlast the lease.
             for message in rest:
                 self._report(message, error)
             return

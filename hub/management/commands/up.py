@@ -49,6 +49,7 @@ class Command(BaseCommand):
         address = f"http://{shown}:{server.getsockname()[1]}"
         starting.check_database()
         starting.make_folders(settings.BLOB_DIR, settings.SPOOL_DIR)
+        starting.check_store()
         say("preparing the database and the static files")
         starting.prepare()
         for warning in starting.open_to_others(settings.DATA_DIR, *_database_files()):
