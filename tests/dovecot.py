@@ -72,6 +72,11 @@ class Dovecot:
                 return
         raise RuntimeError(f"Dovecot does not start: {self._log()[-1000:]}")
 
+    def start_again(self) -> None:
+        """On the same ports, with the mail that is there, after ``stop``."""
+        if not self._serve():
+            raise RuntimeError(f"Dovecot does not start again: {self._log()[-1000:]}")
+
     def stop(self) -> None:
         """Waits for the end: its processes write until then."""
         if self.process and self.process.poll() is None:

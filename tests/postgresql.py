@@ -12,7 +12,10 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 _START_SECONDS = 60
 # Dies with the test run, however that ends. The new credentials inside ``unshare`` clear a request made
@@ -37,6 +40,7 @@ class Postgresql:
         self.log = folder / "postgresql.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
+        self._serving: tuple[list[str], int | None, Path, int] | None = None
 
     def start(self) -> str:
         """Returns the address of the server's maintenance database. Raises PostgresqlError."""
@@ -57,10 +61,42 @@ class Postgresql:
         for _ in range(3):
             # Another process may take the free port before the server does: try the next one.
             port = free_port()
-            if self._serve([*prefix, sys.executable, "-c", _DIE_WITH_PARENT], user, binaries, port):
+            self._serving = ([*prefix, sys.executable, "-c", _DIE_WITH_PARENT], user, binaries, port)
+            if self._serve(*self._serving):
                 self.url = f"postgresql://hub@127.0.0.1:{port}/postgres"
                 return self.url
         raise PostgresqlError(f"the server does not start: {self.log.read_text()[-500:]}")
+
+    def crash(self) -> None:
+        """SIGKILL to the server and all its processes, as when the machine loses its memory."""
+        if self.process and self.process.poll() is None:
+            # Stopped first: it would start new processes in place of the killed ones.
+            self.process.send_signal(signal.SIGSTOP)
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.kill()
+            self.process.wait()
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(family, timeout=20)
+        self.process = None
+
+    def kill_process(self, number: int) -> bool:
+        """SIGKILL to the process that PostgreSQL itself knows by this number. False when it is gone."""
+        assert self.process
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            if process.pid == number:
+                process.kill()
+                return True
+        return False
+
+    def start_again(self) -> None:
+        """On the same data and port, after ``stop`` or ``crash``. Raises PostgresqlError."""
+        assert self._serving, "start comes first"
+        for _ in range(3):
+            if self._serve(*self._serving):
+                return
+        raise PostgresqlError(f"the server does not start again: {self.log.read_text()[-500:]}")
 
     def stop(self) -> None:
         """SIGQUIT: at once, the data is thrown away anyway."""
