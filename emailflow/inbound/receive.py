@@ -86,7 +86,11 @@ def receive_many(mails: Sequence[Incoming], *, deliveries: Sequence[Delivery] = 
     # Mail and delivery in one commit: a delivery is never "stored" without its mail, nor asked for twice.
     with transaction.atomic():
         known = _known(rows)
-        fresh = {_key(row): row for row in reversed(rows) if _key(row) not in known}
+        fresh: dict[tuple[int, str], Message] = {}
+        for row in rows:
+            # In the order in which they came: that is the order in which they are filed.
+            if _key(row) not in known:
+                fresh.setdefault(_key(row), row)
         if fresh:
             # Another process may store the same mail now: the conflict returns its row instead of an error.
             Message.objects.bulk_create(

@@ -95,6 +95,7 @@ class Trial:
             account=self.servers.account,
             addresses=[host.address for host in hosts],
             token=token,
+            database=self.servers.url(DATABASE, direct=True),
             seed=self.options.seed,
         )
         delivery.start()

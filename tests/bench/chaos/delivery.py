@@ -1,7 +1,7 @@
 """Hands the mails in, as a mail server does by LMTP and as a program does over HTTP: each until it was taken.
 
-A conversation goes down one lane, a mail after the one that it answers was taken. So an answer never comes in before
-its original, although it may be filed before it.
+An answer is written when its original is in the ledger of Hub, filed or not: Dovecot may number two mails of the same
+second in either order, and who answers a mail that nobody has yet, opens a ticket of its own.
 """
 
 import http.client
@@ -14,12 +14,15 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import psycopg
+
 from tests.bench.chaos.mails import Letter
 from tests.dovecot import Account
 
 LANES = 3
 PAUSE = 0.3
 ANSWER_SECONDS = 30
+LOOK_SECONDS = 0.2
 _TRY_AGAIN = {408, 425, 429}
 
 
@@ -37,11 +40,19 @@ class Delivery:
     """``allow`` opens the gate up to so many mails; ``finished`` is set when all of them were taken."""
 
     def __init__(
-        self, threads: Sequence[Sequence[Letter]], *, account: Account, addresses: Sequence[str], token: str, seed: int
+        self,
+        threads: Sequence[Sequence[Letter]],
+        *,
+        account: Account,
+        addresses: Sequence[str],
+        token: str,
+        database: str,
+        seed: int,
     ) -> None:
         self.account = account
         self.addresses = addresses
         self.token = token
+        self.database = database
         self.counts = Counts()
         self.total = sum(len(thread) for thread in threads)
         self.finished = threading.Event()
@@ -49,6 +60,7 @@ class Delivery:
         self._allowed = 0
         self._begun = 0
         self._ending = False
+        self._stored: set[str] = set()
         chance = random.Random(seed + 1)
         self._lanes: list[tuple[Callable[[Letter, int], None], list[Letter]]] = [
             (self._by_lmtp if number % 2 else self._by_http, []) for number in range(2 * LANES)
@@ -61,6 +73,7 @@ class Delivery:
             threading.Thread(target=self._run, args=(number,), daemon=True, name=f"lane {number}")
             for number in range(len(self._lanes))
         ]
+        self._running.append(threading.Thread(target=self._look, daemon=True, name="look"))
 
     def start(self) -> None:
         for thread in self._running:
@@ -81,11 +94,13 @@ class Delivery:
     def _run(self, number: int) -> None:
         send, letters = self._lanes[number]
         other = self._by_http if send == self._by_lmtp else self._by_lmtp
-        for letter in letters:
+        while letters:
             with self._lock:
-                self._lock.wait_for(lambda: self._begun < self._allowed or self._ending)
-                if self._ending:
+                self._lock.wait_for(lambda: self._ending or self._next(letters) is not None)
+                letter = self._next(letters)
+                if self._ending or letter is None:
                     return
+                letters.remove(letter)
                 self._begun += 1
             self._until_taken(send, letter, number)
             if letter.twice:
@@ -94,6 +109,24 @@ class Delivery:
                 self.counts.delivered += 1
                 if self.counts.delivered == self.total:
                     self.finished.set()
+
+    def _next(self, letters: Sequence[Letter]) -> Letter | None:
+        if self._begun >= self._allowed:
+            return None
+        return next((one for one in letters if not one.references or one.references[-1] in self._stored), None)
+
+    def _look(self) -> None:
+        """What is in the ledger: asked without the line that is cut."""
+        while not self._ending and not self.finished.wait(LOOK_SECONDS):
+            try:
+                with psycopg.connect(self.database, connect_timeout=5) as connection:
+                    rows = connection.execute("SELECT message_id FROM email_messages").fetchall()
+            except psycopg.Error:
+                # It was just killed.
+                continue
+            with self._lock:
+                self._stored = {row[0] for row in rows}
+                self._lock.notify_all()
 
     def _until_taken(self, send: Callable[[Letter, int], None], letter: Letter, number: int) -> None:
         attempt = number

@@ -18,6 +18,9 @@ from tests.bench.chaos.servers import Servers
 
 SHIFTS = (-7200, 7200)
 WAIT_FOR_COMMIT = 8.0
+WAIT_FOR_WORK = 2.0
+TASKS = 10
+WAIT_FOR_PROCESS = 15.0
 
 
 @dataclass
@@ -29,8 +32,16 @@ class Field:
     database: str
     chance: random.Random
 
-    def host(self) -> Host:
-        return self.chance.choice(self.hosts)
+    def host(self, role: str) -> Host:
+        """One that has this process, when there is one: a host may just be starting again."""
+        hosts = self.chance.sample(list(self.hosts), len(self.hosts))
+        end = time.monotonic() + WAIT_FOR_PROCESS
+        while time.monotonic() < end:
+            for host in hosts:
+                if len(host.members(role)) > 1:
+                    return host
+            time.sleep(0.2)
+        return hosts[0]
 
     def hold(self, longest: float) -> None:
         time.sleep(self.chance.uniform(longest / 4, longest))
@@ -41,29 +52,35 @@ Fault = Callable[[Field], str]
 
 def worker_busy(field: Field) -> str:
     """A process of the worker, while it files mail."""
-    host = field.host()
+    host = field.host("worker")
     _nudge(field)
-    return _of(host, host.kill_busiest("worker"))
+    return _of(host, host.kill_busy("worker", WAIT_FOR_WORK))
 
 
 def worker_idle(field: Field) -> str:
-    host = field.host()
-    return _of(host, host.kill_idlest("worker"))
+    host = field.host("worker")
+    return _of(host, host.kill_idle("worker"))
 
 
 def worker_any(field: Field) -> str:
     """The leader, the guard, the pusher, the monitor or one that works."""
-    host = field.host()
+    host = field.host("worker")
     return _of(host, host.kill_one("worker", field.chance))
 
 
 def watcher(field: Field) -> str:
-    host = field.host()
+    host = field.host("watcher")
     return _of(host, host.kill_one("watcher", field.chance))
 
 
+def watcher_busy(field: Field) -> str:
+    """The watcher, while it fetches or files mail."""
+    host = field.host("watcher")
+    return _of(host, host.kill_busy("watcher", WAIT_FOR_WORK))
+
+
 def web(field: Field) -> str:
-    host = field.host()
+    host = field.host("web")
     return _of(host, host.kill_one("web", field.chance))
 
 
@@ -145,6 +162,7 @@ FAULTS: dict[str, Fault] = {
     "worker killed, idle": worker_idle,
     "worker killed, any": worker_any,
     "watcher killed": watcher,
+    "watcher killed, busy": watcher_busy,
     "web killed": web,
     "PostgreSQL killed": postgresql,
     "PostgreSQL backend killed": postgresql_backend,
@@ -180,10 +198,9 @@ def _nudge(field: Field) -> None:
     from django_q.tasks import async_task
 
     try:
-        for _ in range(4):
+        for _ in range(TASKS):
             async_task("emailflow.tasks.sweep")
     except DatabaseError as error:
         print(f"    no tasks for the workers: {error}", file=sys.stderr)
     finally:
         connection.close()
-    time.sleep(0.7)

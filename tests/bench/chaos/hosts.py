@@ -17,6 +17,8 @@ import psutil
 
 PROJECT = Path(__file__).resolve().parents[3]
 READY_SECONDS = 120
+SAMPLE_SECONDS = 0.1
+BUSY = 0.4
 _WORDS = {"web": "gunicorn", "worker": "qcluster", "watcher": "watch_mail"}
 
 
@@ -91,12 +93,24 @@ class Host:
         number = chance.randrange(len(members))
         return _killed(members[number], "the leader" if number == 0 else f"process {number} of {len(members)}")
 
-    def kill_busiest(self, role: str) -> str:
-        """SIGKILL to the process of this role that has used the processor most within the last moment."""
-        return self._kill_by_load(role, max)
+    def kill_busy(self, role: str, wait: float) -> str:
+        """SIGKILL to a process of this role that is at work; to the busiest when none is in time."""
+        deadline = time.monotonic() + wait
+        while True:
+            loads = self._loads(role)
+            if not loads:
+                return ""
+            process, load = max(loads.items(), key=lambda item: item[1])
+            if load >= BUSY or time.monotonic() > deadline:
+                return _killed(process, f"load {100 * load:.0f} %")
 
-    def kill_idlest(self, role: str) -> str:
-        return self._kill_by_load(role, min)
+    def kill_idle(self, role: str) -> str:
+        """SIGKILL to a process of this role that does nothing; not to its leader."""
+        loads = self._loads(role, leader=False)
+        if not loads:
+            return ""
+        process, load = min(loads.items(), key=lambda item: item[1])
+        return _killed(process, f"load {100 * load:.0f} %")
 
     def kill(self) -> None:
         """SIGKILL to the supervisor; returns when its processes have followed."""
@@ -126,17 +140,13 @@ class Host:
         except psutil.NoSuchProcess:
             return []
 
-    def _kill_by_load(self, role: str, choose: Callable[..., psutil.Process]) -> str:
-        # Not the leader: its end is another fault.
-        members = self.members(role)[1:]
-        before = {process: _load(process) for process in members}
-        time.sleep(0.2)
-        after = {process: _load(process) for process in members}
-        living = [process for process in members if after[process] >= 0]
-        if not living:
-            return ""
-        chosen = choose(living, key=lambda process: after[process] - before[process])
-        return _killed(chosen, f"process {members.index(chosen) + 1}, load {after[chosen] - before[chosen]:.2f} s")
+    def _loads(self, role: str, *, leader: bool = True) -> dict[psutil.Process, float]:
+        """How much of a processor each of these uses within a moment."""
+        members = self.members(role)[0 if leader else 1 :]
+        before = {process: _seconds(process) for process in members}
+        time.sleep(SAMPLE_SECONDS)
+        after = {process: _seconds(process) for process in members}
+        return {one: (after[one] - before[one]) / SAMPLE_SECONDS for one in members if after[one] >= 0}
 
     def _pid(self) -> int:
         assert self.process, f"host {self.name} was never started"
@@ -174,7 +184,7 @@ def _alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
-def _load(process: psutil.Process) -> float:
+def _seconds(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()
     except psutil.Error:

@@ -29,6 +29,7 @@ class Letter:
     root: int
     raw: bytes
     message_id: str
+    references: tuple[str, ...]
     twice: bool
 
     @property
@@ -65,14 +66,16 @@ def _letter(chance: random.Random, serial: int, parent: Letter | None, seed: int
         f"Message-ID: {message_id}",
         "MIME-Version: 1.0",
     ]
-    if parent:
-        headers += [f"In-Reply-To: {parent.message_id}", f"References: {parent.message_id}"]
+    references = (*parent.references, parent.message_id) if parent else ()
+    if references:
+        headers += [f"In-Reply-To: {references[-1]}", f"References: {' '.join(references)}"]
     text = f"Hej,\r\n\r\n{words}\r\nThis is mail-{serial:06d}.\r\n\r\nMvh\r\nPerson {root}\r\n".encode(charset)
     plain = f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n"
     body = plain.encode() + b"\r\n" + text
     if chance.random() < WITH_FILE:
         body = _with_file(body, chance)
-    return Letter(serial, root, "\r\n".join([*headers, ""]).encode() + body, message_id, chance.random() < TWICE)
+    raw = "\r\n".join([*headers, ""]).encode() + body
+    return Letter(serial, root, raw, message_id, references, chance.random() < TWICE)
 
 
 def _with_file(body: bytes, chance: random.Random) -> bytes:
