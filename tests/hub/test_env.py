@@ -166,3 +166,44 @@ def test_a_line_of_the_file_that_is_not_understood_is_named_and_not_shown(tmp_pa
     with pytest.raises(ImproperlyConfigured, match="line 2") as caught:
         Env(tmp_path / ".env")
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_address_of_a_bucket_is_taken_apart(env: Env, value: Callable[[str], None]) -> None:
+    value("")
+    assert env.bucket(NAME) is None
+    value("s3://hub-mail")
+    assert env.bucket(NAME) == {"bucket_name": "hub-mail", "location": ""}
+    value("s3://hub-mail/a/b/?endpoint_url=http://10.0.0.5:9000&region_name=eu-north-1&addressing_style=path")
+    assert env.bucket(NAME) == {
+        "bucket_name": "hub-mail",
+        "location": "a/b",
+        "endpoint_url": "http://10.0.0.5:9000",
+        "region_name": "eu-north-1",
+        "addressing_style": "path",
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("/srv/blobs", "not a bucket"),
+        ("https://s3.example.org/bucket", "not a bucket"),
+        ("s3://", "not a bucket"),
+        ("s3://host:9000/bucket", "not a bucket"),
+        ("s3://key:hunter2@bucket", "AWS_SECRET_ACCESS_KEY"),
+        ("s3://bucket?endpoint_url=http://key:hunter2@host", "AWS_SECRET_ACCESS_KEY"),
+        ("s3://bucket/../other", "prefix"),
+        ("s3://bucket/a//b", "prefix"),
+        ("s3://bucket?endpoint_url=s3.example.org", "endpoint_url"),
+        ("s3://bucket?endpoint_url=https://host:x", "cannot be read"),
+        ("s3://bucket?endpoint=https://host", "is not known"),
+        ("s3://bucket?region_name", "cannot be read"),
+    ],
+)
+def test_a_wrong_address_of_a_bucket_is_told_without_its_keys(
+    env: Env, value: Callable[[str], None], url: str, words: str
+) -> None:
+    value(url)
+    with pytest.raises(ImproperlyConfigured, match=f"^{NAME}: .*{words}") as caught:
+        env.bucket(NAME)
+    assert "hunter2" not in str(caught.value)

@@ -246,6 +246,9 @@ class _Unclosed:
         self._stream = stream
         self.read, self.seek, self.tell = stream.read, stream.seek, stream.tell
 
+    def close(self) -> None:
+        pass
+
 
 def _is_gone(error: ClientError) -> bool:
     """The object, not the bucket: a missing bucket is a wrong setting, and no mail is gone because of it."""

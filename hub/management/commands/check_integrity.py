@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from emailflow import integrity as mail_integrity
 from tickets import integrity
+from tickets.blobs import StoreUnreachable
 from tickets.integrity import Problem
 
 
@@ -25,6 +26,12 @@ class Command(BaseCommand):
         parser.add_argument("--quick", action="store_true", help="do not read the files, look at their sizes only")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._check(options)
+        except StoreUnreachable as error:
+            raise CommandError(f"The check could not be finished: {error.strerror}") from error
+
+    def _check(self, options: dict[str, Any]) -> None:
         wrong = repaired = 0
         for name, check in (*integrity.CHECKS, *mail_integrity.checks(quick=options["quick"])):
             found = 0
