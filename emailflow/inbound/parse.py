@@ -30,6 +30,7 @@ from emailflow.inbound.parsing.invite import sentences
 from emailflow.inbound.parsing.keep import Keep
 from emailflow.inbound.parsing.mime import walk
 from emailflow.inbound.parsing.parts import Segment, Walked
+from emailflow.inbound.parsing.quoting.reply import is_reply
 from emailflow.inbound.parsing.render import Rendered, render
 from emailflow.inbound.parsing.sealed import open_armour, pgp_remark
 from emailflow.mail import Address, Header, ParsedMail
@@ -68,8 +69,9 @@ def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
     _note_headers(block, senders, defects)
     subject = _subject(block, defects)
     open_armour(walked)
-    rendered = _render(_readable(walked))
     references, many = message_ids(block.all("References"))
+    in_reply_to = message_ids(block.all("In-Reply-To"))[0]
+    rendered = _render(_readable(walked), is_reply=is_reply(subject, answers=bool(references or in_reply_to)))
     if many:
         defects.append("The References header names more than 100 mails; only the nearest were kept.")
     sender = senders[0] if senders else Address("")
@@ -84,7 +86,7 @@ def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
         reply_to=addresses["Reply-To"],
         to=addresses["To"],
         cc=addresses["Cc"],
-        in_reply_to=message_ids(block.all("In-Reply-To"))[0],
+        in_reply_to=in_reply_to,
         references=references,
         date=parse_date(block.first("Date")),
         received_at=_received_at(block),
@@ -172,7 +174,7 @@ def _received_at(block: HeaderBlock) -> datetime | None:
     return parse_date(received.rpartition(";")[2].strip()) if ";" in received else None
 
 
-def _render(segments: list[Segment]) -> Rendered:
+def _render(segments: list[Segment], *, is_reply: bool) -> Rendered:
     """Text and HTML of the readable parts; the HTML is made text only where a part has no plain form."""
     plains = [segment.plain for segment in segments if segment.plain.strip()]
     only_html = any(segment.html.strip() and not segment.plain.strip() for segment in segments)
@@ -183,7 +185,7 @@ def _render(segments: list[Segment]) -> Rendered:
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT]
         defects.append(f"The text is longer than {MAX_TEXT:,} characters and was cut.")
-    rendered = render(html=html, text=text, want_text=only_html)
+    rendered = render(html=html, text=text, want_text=only_html, is_reply=is_reply)
     rendered.text, rendered.reply_text = clean(rendered.text), clean(rendered.reply_text)
     rendered.html = clean(rendered.html)
     rendered.defects[:0] = defects

@@ -1,6 +1,6 @@
-"""HTML made safe, made text, and replies trimmed, in a child process with a deadline.
+"""HTML made safe and made text, in a child process with a deadline where it may take long.
 
-Three libraries need seconds for some mails of a few kilobytes and hold the interpreter meanwhile; only a
+The libraries need seconds for some mails of a few kilobytes and hold the interpreter meanwhile; only a
 process can be stopped. It is a plain subprocess, because the task workers may have no ``multiprocessing``
 children. Called by ``parse`` only; safe in threads and after a fork.
 """
@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emailflow.inbound.parsing.render_child import MAX_TRIMMED, is_harmless, sanitise_harmless
+from emailflow.inbound.parsing.quoting.html import mark, unmark, without_marks
+from emailflow.inbound.parsing.quoting.trim import trim
+from emailflow.inbound.parsing.render_child import is_harmless, sanitise_harmless
 
 DEADLINE = 1.5  # seconds for all stages of one mail
 START_DEADLINE = 30.0  # seconds for the child's imports, which count for no mail
@@ -31,22 +33,6 @@ MAX_INPUT = 2_000_000
 MAX_FRAME = 64_000_000
 _PROGRAM = Path(__file__).with_name("render_child.py")
 
-# A signature counts: a reply without a quote may still end in one.
-_MARKERS = re.compile(
-    r"^[ \t]*>|^[ \t]*[-_]{2,}|\b(?:wrote|skrev|schrieb|skreiv)\b"
-    r"|^[ \t*]*(?:from|fra|von|från|sent|sendt|gesendet|skickat)[ \t*]*:"
-    r"|original message|oprindelig meddelelse|ursprüngliche nachricht|urspr(?:ungligt|\.) meddelande"
-    r"|opprinnelig melding|\b(?:sent from|sendt fra|gesendet von|von meinem|skickat från)\b"
-    r"|\b(?:mvh|venlig hilsen|hilsen|regards|cheers|grüße|grüßen|hälsningar|thanks|sincerely)\b",
-    re.IGNORECASE | re.MULTILINE,
-)
-# "Write your answer above this line", as other helpdesks and our own mails mark it.
-_DELIMITER = re.compile(
-    r"(?:please )?(?:type|write|reply|skriv|svar)\b.* (?:above|over) (?:this|denne) (?:line|linje)\b.*",
-    re.IGNORECASE,
-)
-_MAX_DELIMITER = 120
-_QUOTE_LINE = re.compile(r"^[ \t]*>")
 _TAG = re.compile(r"<[^<>]*>")
 _INVISIBLE = re.compile(r"<(script|style|title)\b", re.IGNORECASE)
 
@@ -65,68 +51,27 @@ class Rendered:
     defects: list[str] = field(default_factory=list)
 
 
-def render(*, html: str, text: str, want_text: bool) -> Rendered:
+def render(*, html: str, text: str, want_text: bool, is_reply: bool = False) -> Rendered:
     """Sanitised HTML, the text (of the HTML when ``want_text``), and its new part. Never raises."""
-    result = Rendered(text=text, reply_text=above_delimiter(text))
-    may_trim = want_text or wants_trimming(text)
+    result = Rendered(text=text)
     if html and not want_text and is_harmless(html):
         # What cannot take long needs no child: most HTML, and nothing else to be made of it.
         result.html, html = sanitise_harmless(html), ""
-    if not html and not may_trim:
-        return result
-    request = {
-        "html": html[:MAX_INPUT],
-        "text": text[:MAX_TRIMMED],  # for trimming only
-        "want_text": want_text,
-        "trim": may_trim,
-        "seconds": int(DEADLINE) + 1,
-    }
-    answers = _call(request, result.defects)
+    marks = None
     if html:
-        result.html = answers.get("html", "")
-    if want_text:
-        result.text = answers.get("text", "")
-        if not result.text.strip() and "text" not in answers:
-            result.text = crude_text(html)
-        result.reply_text = above_delimiter(result.text)
-    reply = answers.get("reply", "")
-    if may_trim and reply.strip() and not is_interleaved(result.text):
-        result.reply_text = above_delimiter(reply)
+        # Where the HTML says that a quote begins goes with it into the text.
+        answers = _call(_request(mark(html) if want_text and is_reply else html, want_text), result.defects)
+        result.html = without_marks(answers.get("html", ""))
+        if want_text:
+            result.text, marks = unmark(answers.get("text", ""))
+            if not result.text.strip() and "text" not in answers:
+                result.text = crude_text(html)
+    result.reply_text = trim(result.text, html=marks, is_reply=is_reply).unsigned
     return result
 
 
-def above_delimiter(text: str) -> str:
-    """What stands above a reply marker line, if anything does."""
-    lowered = text.lower()
-    if "##- " not in text and "this lin" not in lowered and "denne lin" not in lowered:
-        return text
-    position = 0
-    for line in text.split("\n"):
-        words = line.strip("> \t-=*#")
-        if 8 < len(words) <= _MAX_DELIMITER and (_DELIMITER.fullmatch(words) or re.match(r"[> \t]*##- ", line[:20])):
-            above = text[:position].rstrip()
-            return above if above.strip() else text
-        position += len(line) + 1
-    return text
-
-
-def wants_trimming(text: str) -> bool:
-    """Whether there is any mark of a quote or a signature; most mail has none and needs no child."""
-    return _MARKERS.search(text) is not None
-
-
-def is_interleaved(text: str) -> bool:
-    """Whether answers stand between the quoted lines; trimming would eat them."""
-    seen_quote = False
-    answers_after = 0
-    blocks = 0
-    for line in text.split("\n"):
-        if _QUOTE_LINE.match(line):
-            blocks += 0 if seen_quote and not answers_after else 1
-            seen_quote, answers_after = True, 0
-        elif seen_quote and line.strip() and not line.rstrip().endswith(":"):
-            answers_after += 1
-    return seen_quote and blocks > 1
+def _request(html: str, want_text: bool) -> dict[str, Any]:
+    return {"html": html[:MAX_INPUT], "want_text": want_text, "seconds": int(DEADLINE) + 1}
 
 
 def crude_text(html: str) -> str:
@@ -165,7 +110,7 @@ def _call(request: dict[str, Any], defects: list[str]) -> dict[str, str]:
             child.kill()
             if attempt == 1 and not answers and not fresh and not error.args[0].startswith("took"):
                 continue
-            defects.append(_overrun(answers, request, str(error)))
+            defects.append(_overrun(answers, str(error)))
             return answers
         except BaseException:
             child.kill()
@@ -175,13 +120,11 @@ def _call(request: dict[str, Any], defects: list[str]) -> dict[str, str]:
     return answers
 
 
-def _overrun(answers: dict[str, str], request: dict[str, Any], reason: str) -> str:
-    if request["html"] and "html" not in answers:
+def _overrun(answers: dict[str, str], reason: str) -> str:
+    if "html" not in answers:
         what = "The HTML could not be shown safely in time; only the text is kept"
-    elif request["want_text"] and "text" not in answers:
-        what = "The HTML could not be made text in time; a rough text is kept"
     else:
-        what = "The quoted part could not be found in time; the text is not trimmed"
+        what = "The HTML could not be made text in time; a rough text is kept"
     return f"{what} (preparing it {reason})."
 
 

@@ -1,11 +1,11 @@
-"""The program of the child process that ``render`` starts: sanitise, make text, trim.
+"""The program of the child process that ``render`` starts: sanitise, make text.
 
-These three steps can need seconds for some hostile mails and cannot be interrupted in a thread, so they run
+These steps can need seconds for some hostile mails and cannot be interrupted in a thread, so they run
 where they can be killed. It imports no Django and nothing of this project, so that it starts quickly.
 
 Frames on stdin and stdout are JSON behind a length of four bytes (big endian). A request is
-``{"html": str, "text": str, "want_text": bool, "trim": bool, "seconds": int}``; the answers are
-``{"stage": "html" | "text" | "reply", "value": str}``, each sent before the next stage begins, then
+``{"html": str, "want_text": bool, "seconds": int}``; the answers are
+``{"stage": "html" | "text", "value": str}``, each sent before the next stage begins, then
 ``{"stage": "done"}``. A stage that failed adds ``"error"``.
 """
 
@@ -21,36 +21,13 @@ from typing import Any, BinaryIO
 
 import nh3
 from inscriptis import get_text
-from mailparser_reply.parser import EmailReplyParser
 from selectolax.lexbor import LexborHTMLParser
 
 MAX_HTML = 1_000_000
 MAX_HARMLESS = 300_000
 MAX_DEPTH = 200
 MAX_ATTRIBUTES = 1_000
-MAX_TRIMMED = 200_000
 MEMORY = 1_500_000_000
-# Each language of the parser costs its patterns: only those count whose words for "wrote" or "from" are there.
-LANGUAGES = {
-    "da": ("skrev", "fra:", "sendt fra"),
-    "de": ("schrieb", "von:", "gesendet"),
-    "sv": ("skrev", "från:", "skickat från"),
-    "no": ("skrev", "fra:", "sendt fra"),
-}
-
-MAX_CLOSING = 15  # lines
-
-_CLOSING = re.compile(
-    r"-- ?|_{5,}|-{5,}|(?:med )?(?:de )?(?:bedste |venlige? |mange |kærlige? )?hilsn?(?:er|en)?\b[^.?]{0,30}"
-    r"|(?:de )?bedste hilsner|m\.?v\.?h\.?\b[^.?]{0,30}|vh\b[^.?]{0,30}|dbh\b[^.?]{0,30}"
-    r"|(?:with )?(?:best|kind|warm|many)(?:est)? (?:regards|wishes)\b[^.?]{0,30}|regards\b[^.?]{0,30}"
-    r"|(?:yours )?(?:sincerely|faithfully|truly)( yours)?,?|cheers,?"
-    r"|(?:mit )?(?:freundlichen|besten|vielen|liebe[n]?|viele) grü(?:ß|ss)en?\b[^.?]{0,30}|mfg\b[^.?]{0,30}"
-    r"|(?:med )?vänliga? hälsning(?:ar)?\b[^.?]{0,30}|(?:med )?vennlig hilsen\b[^.?]{0,30}"
-    r"|(?:sent|sendt|gesendet|skickat|get|hent|von) (?:from|fra|von|från|outlook|min|meinem)\b[^?]{0,60}",
-    re.IGNORECASE,
-)
-_POSTSCRIPT = re.compile(r"[ \t]*p\.? ?s\b", re.IGNORECASE)
 _VOID = frozenset(
     {
         "area",
@@ -366,32 +343,6 @@ def html_to_text(html: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
 
-def trim(text: str) -> str:
-    """The new part of a reply, without the closing lines."""
-    # Runs of line ends cost mail-parser-reply quadratic time.
-    text = re.sub(r"\n{3,}", "\n\n", text[:MAX_TRIMMED])
-    lower = text.lower()
-    spoken = [name for name, marks in LANGUAGES.items() if any(mark in lower for mark in marks)]
-    replies = EmailReplyParser(languages=[*spoken, "en"]).read(text).replies
-    return without_closing(str(replies[0].full_body)) if replies else text
-
-
-def without_closing(text: str) -> str:
-    """Without a short closing at the end ("Mvh", a name, a phone number).
-
-    The library cuts everything behind a word like "Thanks"; what is long or holds a postscript is text.
-    """
-    lines = text.split("\n")
-    for index in range(max(1, len(lines) - MAX_CLOSING), len(lines)):
-        rest = [line for line in lines[index:] if line.strip()]
-        if not _CLOSING.fullmatch(lines[index].strip()[:80]):
-            continue
-        if sum(len(line) for line in rest) <= 700 and not any(_POSTSCRIPT.match(line) for line in rest):
-            above = "\n".join(lines[:index]).rstrip()
-            return above if above else text
-    return text
-
-
 def _read(stream: BinaryIO) -> dict[str, Any] | None:
     head = stream.read(4)
     if len(head) < 4:
@@ -426,13 +377,11 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     while (request := _read(requests)) is not None:
         # Should the parent be gone, the default action of this signal ends even a busy child.
         signal.alarm(int(request["seconds"]) + 2)
-        html, text = "", str(request["text"])
+        html = ""
         if request["html"]:
             html = _stage(answers, "html", partial(sanitise, request["html"]))
         if request["want_text"]:
-            text = _stage(answers, "text", partial(_uncut, html_to_text, html))
-        if request["trim"]:
-            _stage(answers, "reply", partial(_uncut, trim, text))
+            _stage(answers, "text", partial(_uncut, html_to_text, html))
         _write(answers, {"stage": "done"})
         signal.alarm(0)
 

@@ -1,6 +1,6 @@
 """Where mail programs put a quote into HTML, carried over into the text that is made of it.
 
-``mark`` puts letters of the private use area (Unicode section 23.5) behind the tags in question; they go through
+``mark`` puts noncharacters (Unicode section 23.7), which no text may hold, behind the tags in question; they go through
 the sanitiser and the conversion to text like any others, and ``unmark`` takes them out and says where they were.
 So this package needs no HTML parser, and whoever makes the text may do so in another process.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from emailflow.inbound.parsing.quoting.rows import Span
 
-BEGIN, END, HARD = "\ue0b1", "\ue0b2", "\ue0b3"
+BEGIN, END, HARD = "\ufdd0", "\ufdd1", "\ufdd2"
 _MARKS = re.compile(f"[{BEGIN}{END}{HARD}]")
 MAX_TAGS = 10_000
 # Cheap to look for; most HTML holds none of them.
