@@ -6,9 +6,8 @@ outside, so the supervisor and ``/healthz`` look at the age of this row.
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from hub.models import Heartbeat
+from tickets.clock import database_now
 
 WORKER = "worker"
 
@@ -16,7 +15,7 @@ WORKER = "worker"
 def beat() -> None:
     """Run by django-q2 each minute. Writes the worker's row."""
     Heartbeat.objects.bulk_create(
-        [Heartbeat(name=WORKER, beat_at=timezone.now())],
+        [Heartbeat(name=WORKER, beat_at=database_now())],
         update_conflicts=True,
         unique_fields=["name"],
         update_fields=["beat_at"],
@@ -26,3 +25,9 @@ def beat() -> None:
 def last_beat() -> datetime | None:
     """When the worker last ran a task; None before its first one."""
     return Heartbeat.objects.filter(name=WORKER).values_list("beat_at", flat=True).first()
+
+
+def heartbeat_age() -> float | None:
+    """Seconds since then, by the clock that wrote it: a host whose own clock is wrong kills no healthy worker."""
+    beat_at = last_beat()
+    return None if beat_at is None else max(0.0, (database_now() - beat_at).total_seconds())

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_safe
 from django_q.models import OrmQ, Task
 
 from emailflow.measures import CAP, Measures, measure
-from hub.heartbeat import last_beat
+from hub.heartbeat import heartbeat_age
 
 _PASSED_ON = (
     *("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"),
@@ -68,10 +68,11 @@ def _is_loopback(address: str) -> bool:
 def _lines() -> Iterator[str]:
     found = measure()
     now = timezone.now()
-    beat_at = last_beat()
-    age = max(0.0, (now - beat_at).total_seconds()) if beat_at else math.nan
+    age = heartbeat_age()
     up_to = f"at most {CAP}"
-    yield from _metric("heartbeat_age_seconds", "gauge", "Since the worker's last heartbeat", [({}, age)])
+    yield from _metric(
+        "heartbeat_age_seconds", "gauge", "Since the worker's last heartbeat", [({}, math.nan if age is None else age)]
+    )
     yield from _metric("oldest_due_seconds", "gauge", "How long the oldest due mail waits", [({}, found.oldest_due)])
     yield from _mails(found, up_to)
     yield from _mailboxes(found, up_to)

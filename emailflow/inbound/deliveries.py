@@ -14,6 +14,7 @@ from emailflow.inbound.parsing.headers import split_message
 from emailflow.inbound.receive import received_at
 from emailflow.models import AfterRead, Delivery, DeliveryState, Mailbox, MailboxCursor, StartPolicy
 from emailflow.sources.base import Offer, Position, Source
+from tickets.clock import database_now
 
 TRIES = 5
 # The server's clock and ours differ: when its UIDs change, mail of these minutes is rather looked at twice.
@@ -57,7 +58,7 @@ class Ledger:
         """Count a failed fetch; True when it was the last one and the mail is set aside, for staff to see."""
         row.attempts += 1
         row.last_error = reason
-        row.next_try_at = timezone.now() + timedelta(minutes=2 ** (row.attempts - 1))
+        row.next_try_at = database_now() + timedelta(minutes=2 ** (row.attempts - 1))
         if row.attempts >= TRIES:
             row.state = DeliveryState.UNFETCHABLE
             row.after_read_done = True
@@ -67,7 +68,7 @@ class Ledger:
     def not_stored(self, row: Delivery, reason: str) -> None:
         """The mail was fetched but the database refused it. No try is counted: it is offered again."""
         row.last_error = reason
-        row.next_try_at = timezone.now() + timedelta(minutes=1)
+        row.next_try_at = database_now() + timedelta(minutes=1)
         row.save(update_fields=["last_error", "next_try_at"])
 
     def again(self, uids: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from emailflow.inbound.pull import pull
 from emailflow.inbound.pull_report import PullReport
@@ -20,7 +19,7 @@ def pullable() -> QuerySet[Mailbox]:
 def due() -> QuerySet[Mailbox]:
     """Those of them whose next look is due, and that nobody is reading now."""
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
-    return pullable().filter(free, Q(next_pull_at=None) | Q(next_pull_at__lte=timezone.now()))
+    return pullable().filter(free, Q(next_pull_at=None) | Q(next_pull_at__lte=Now()))
 
 
 def for_at_most(seconds: float) -> Callable[[], bool]:

@@ -26,6 +26,7 @@ from emailflow.models import Delivery, DeliveryState, Mailbox
 from emailflow.sources.base import Offer, Source, SourceError
 from emailflow.sources.choose import source_hash, source_of
 from emailflow.sources.wire import PIECE
+from tickets.clock import database_now
 
 logger = logging.getLogger(__name__)
 
@@ -109,22 +110,23 @@ def fetch_again(
 
 def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
     """Give the mailbox back; after trouble the next look waits twice as long as the last."""
-    now = timezone.now()
     trouble = report.error or " ".join(sentence(note) for note in report.notes)
     fields: dict[str, Any] = {"last_error": trouble}
-    if trouble:
-        fields["last_error_at"] = now
-    if report.ok:
-        fields |= {
-            "last_success_at": now,
-            "failures": 0,
-            # The rest of a look that was cut short is due at once.
-            "next_pull_at": now if report.cut_short else now + timedelta(seconds=mailbox.interval),
-        }
-    else:
-        fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + _pause(mailbox, report)}
+    if not report.ok:
         logger.warning("mailbox %s: %s", mailbox.slug, report.error, extra={"mailbox": mailbox.slug})
     try:
+        now = database_now()
+        if trouble:
+            fields["last_error_at"] = now
+        if report.ok:
+            fields |= {
+                "last_success_at": now,
+                "failures": 0,
+                # The rest of a look that was cut short is due at once.
+                "next_pull_at": now if report.cut_short else now + timedelta(seconds=mailbox.interval),
+            }
+        else:
+            fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + _pause(mailbox, report)}
         if lease is not None:
             lease.finish(**fields)
         else:
@@ -198,7 +200,8 @@ class _Look:
 
     def _take(self, batch: Sequence[Offer]) -> None:
         rows = self.ledger.note(batch)
-        now = timezone.now()
+        put_off = any(row.next_try_at is not None for row in rows.values())
+        now = database_now() if put_off else timezone.now()
         due: list[Offer] = []
         for offer in batch:
             row = rows[offer.uid]

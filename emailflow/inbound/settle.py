@@ -24,6 +24,7 @@ from emailflow.models import Message, State
 from emailflow.workflow.base import StepError
 from tickets import blobs
 from tickets.blobs import StoreUnreachable
+from tickets.clock import database_now
 from tickets.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -153,19 +154,20 @@ class _Settling:
         give_back: bool = False,
         trouble: bool = True,
     ) -> None:
-        now = timezone.now()
-        row = {
-            "state": state.value,
-            "attempts": message.attempts - 1 if give_back else message.attempts,
-            "alone": False if give_back else message.alone,
-            "waits": message.waits,
-            "next_attempt_at": now + pause,
-            "lease_token": "",
-            "lease_until": None,
-            "trouble_since": (message.trouble_since or now) if trouble else message.trouble_since,
-            "last_error": error,
-        }
         try:
+            # Whoever claims it next compares with the database's clock.
+            now = database_now()
+            row = {
+                "state": state.value,
+                "attempts": message.attempts - 1 if give_back else message.attempts,
+                "alone": False if give_back else message.alone,
+                "waits": message.waits,
+                "next_attempt_at": now + pause,
+                "lease_token": "",
+                "lease_until": None,
+                "trouble_since": (message.trouble_since or now) if trouble else message.trouble_since,
+                "last_error": error,
+            }
             # The row as a whole, under its lease: a worker that was too slow writes nothing.
             with transaction.atomic():
                 write_back({message.pk: row}, token=self.token)

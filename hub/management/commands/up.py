@@ -11,11 +11,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
-from django.utils import timezone
 
 from hub import starting
 from hub.health import STALE_SECONDS
-from hub.heartbeat import last_beat
+from hub.heartbeat import heartbeat_age
 from hub.schedules import heartbeat_is_scheduled
 from hub.supervisor import Child, Supervisor, say, watch_in_background
 
@@ -134,7 +133,7 @@ class _WorkerWatch:
 
     def _judge(self, running: float) -> None:
         try:
-            beat_at = last_beat()
+            age = heartbeat_age()
             scheduled = heartbeat_is_scheduled()
         except DatabaseError as error:
             # Without its database a worker cannot beat: that is no reason to kill it.
@@ -142,7 +141,7 @@ class _WorkerWatch:
             return
         finally:
             starting.close_database()
-        age = (timezone.now() - beat_at).total_seconds() if beat_at else running
+        age = running if age is None else age
         if scheduled and age > STALE_SECONDS:
             say(f"the worker has been silent for {age:.0f} s; it is killed and started again")
             self.supervisor.kill("worker")
