@@ -34,8 +34,11 @@ class PostgresqlError(RuntimeError):
 class Postgresql:
     """One running server, without any durability unless ``durable``: for tests and benchmarks only."""
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False, address: str = "", network: str = "") -> None:
+        """``address``: where it listens besides loopback, for all of ``network``, without a password."""
         self.durable = durable
+        self.address = address
+        self.network = network
         self.folder = folder / "postgresql"
         self.log = folder / "postgresql.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -58,6 +61,9 @@ class Postgresql:
         )
         if made.returncode:
             raise PostgresqlError(f"initdb failed: {made.stderr.strip()[-500:]}")
+        if self.network:
+            with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all hub {self.network} trust\n")
         for _ in range(3):
             # Another process may take the free port before the server does: try the next one.
             port = free_port()
@@ -111,7 +117,7 @@ class Postgresql:
 
     def _serve(self, prefix: list[str], user: int | None, binaries: Path, port: int) -> bool:
         options = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": ",".join(filter(None, ["127.0.0.1", self.address])),
             "unix_socket_directories": "",
             "max_connections": "100",
             "shared_buffers": "64MB",
