@@ -33,6 +33,7 @@ _PRONOUN = re.compile(
 _START = re.compile(
     rf"[\W_]{{0,12}}(?:(?:{_any(STARTERS)})(?=[ ,\d])|(?:{_any(WEEKDAYS)})[^\W\d_]{{0,9}}[.,]?[ ]|\d)", re.IGNORECASE
 )
+_WEEKDAY_ALONE = re.compile(rf"(?:{_any(STARTERS)})[ ](?:{_any(WEEKDAYS)})[^\W\d_]{{0,9}}[.,]?", re.IGNORECASE)
 _DATE = re.compile(
     r"\b(?:19|20)\d\d(?!\d)|\b\d{1,4}[./-]\d{1,2}[./-]\d{2,4}\b"
     rf"|\b\d{{1,2}}(?:\.|st|nd|rd|th|er|º)?[ ](?:de )?(?:{_any(MONTHS)})"
@@ -85,6 +86,9 @@ def attribution(rows: Rows, last: int, *, quote_follows: bool) -> tuple[int, Tru
         if trust is Trust.WEAK and weak is None:
             weak = first
     if found is not None:
+        above = found - 1
+        if above >= 0 and rows.at[found] - rows.at[above] == 1 and _WEEKDAY_ALONE.fullmatch(rows.words[above]):
+            found = above
         return found, Trust.SURE
     return (weak, Trust.WEAK) if weak is not None else (last, Trust.NO)
 

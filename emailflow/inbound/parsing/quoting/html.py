@@ -13,6 +13,7 @@ from emailflow.inbound.parsing.quoting.rows import Span
 BEGIN, END, HARD = "\ufdd0", "\ufdd1", "\ufdd2"
 _MARKS = re.compile(f"[{BEGIN}{END}{HARD}]")
 MAX_TAGS = 10_000
+MAX_HTML = 500_000  # what is longer goes without marks
 # Cheap to look for; most HTML holds none of them.
 _STEMS = ("<blockquote", "gmail_", "RplyFwdMsg", "appendonsend", "moz-cite", "yahoo_quoted", "stopSpelling", "OLK_SRC")
 _TAG = re.compile(r"<(/?)(div|blockquote|span|hr)\b([^<>]{0,600})>", re.IGNORECASE)
@@ -33,7 +34,7 @@ class Marks:
 
 def mark(html: str) -> str:
     """The HTML with marks where a quote begins and ends; in linear time."""
-    if not any(stem in html for stem in _STEMS) and "<BLOCKQUOTE" not in html:
+    if len(html) > MAX_HTML or not (any(stem in html for stem in _STEMS) or "<BLOCKQUOTE" in html):
         return html
     html = _MARKS.sub("", html)
     pieces: list[str] = []

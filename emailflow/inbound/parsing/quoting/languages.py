@@ -68,7 +68,15 @@ ORIGINALS = (
     *("messaggio originale", "wiadomość oryginalna", "oryginalna wiadomość", "исходное сообщение"),
 )
 FORWARDED = (
-    *("forwarded message", "begin forwarded message", "forwarded by", "forwarded mail", "forwarded email"),
+    *(
+        "forwarded message",
+        "begin forwarded message",
+        "begin forwarded text",
+        "begin forwarded mail",
+        "forwarded by",
+        "forwarded mail",
+        "forwarded email",
+    ),
     *("videresendt meddelelse", "videresendt besked", "videresendt mail", "start på videresendt besked"),
     *("start på videresendt meddelelse", "videresendt melding", "videresendt e-post", "begynnelse på videresendt"),
     *("vidarebefordrat meddelande", "vidarebefordrat brev", "vidarebefordrat mejl", "början på vidarebefordrat"),
@@ -86,7 +94,7 @@ POINTERS = (
     *("in rot", "ci-dessous", "ci-après", "dans le texte", "en rouge", "hieronder", "in de tekst", "in het rood"),
     *("más abajo", "abajo", "a continuación", "en el texto", "en rojo", "in blauw", "in blå", "med blått"),
 )
-REPLY_MARKS = ("re", "sv", "svar", "aw", "antw", "antwort", "réf", "rép", "rif", "odp", "res", "ynt", "vá", "ref", "r")
+REPLY_MARKS = ("re", "sv", "svar", "aw", "antw", "antwort", "réf", "rép", "rif", "odp", "res", "ynt", "vá", "r")
 FORWARD_MARKS = (
     *("fw", "fwd", "vs", "vb", "wg", "tr", "doorst", "rv", "enc", "pd", "i", "videresendt", "vidarebefordrat"),
     *("videresend", "weitergeleitet", "inoltra", "reenviado", "transféré", "vl"),

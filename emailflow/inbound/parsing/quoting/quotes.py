@@ -1,9 +1,11 @@
 """Finds the quoted part of a reply among its rows: the first sign of it that can be trusted."""
 
+import re
 from dataclasses import dataclass
 
 from emailflow.inbound.parsing.quoting.attribution import Trust, attribution, may_end
 from emailflow.inbound.parsing.quoting.outlook import (
+    MAX_BLOCK,
     block_start,
     header_block,
     is_forward,
@@ -16,6 +18,9 @@ from emailflow.inbound.parsing.quoting.rows import Rows
 MIN_BARE = 3  # quoted rows without a word about who wrote them
 MAX_TRIED = 60  # possible beginnings of a quote
 WRAPPED = 60  # characters of a quoted line that may have been broken
+
+
+_INITIALS = re.compile(r"[A-Z]{1,4}>(?!\S{20})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,8 @@ def _first_sign(rows: Rows, hard: int) -> Quote | str | None:
         words = rows.words[row]
         if 0 <= hard <= rows.content(row):
             return _container(rows, row)
+        if row == rows.delimiter and row and not rows.quoted[row]:
+            return Quote(row, row, len(rows), "reply line")
         if rows.quoted[row]:
             if row and rows.quoted[row - 1]:
                 continue
@@ -57,12 +64,12 @@ def _first_sign(rows: Rows, hard: int) -> Quote | str | None:
         if is_forward(words):
             return "forward"
         if words[0] in "-_=*–—" and is_original(words):
-            return _opened(rows, row, row + 1, "original message")
+            return _opened(rows, row, _behind_labels(rows, row + 1), "original message", 1)
         if tried > MAX_TRIED:
             continue
         if may_end(words):
             tried += 1
-            follows = row + 1 < len(rows) and rows.quoted[row + 1]
+            follows = row + 1 < len(rows) and (rows.quoted[row + 1] or row + 1 == rows.delimiter)
             first, trust = attribution(rows, row, quote_follows=follows)
             if trust is Trust.SURE:
                 return _opened(rows, first, row + 1, "attribution")
@@ -76,11 +83,32 @@ def _first_sign(rows: Rows, hard: int) -> Quote | str | None:
     return "unsure" if unsure else None
 
 
-def _opened(rows: Rows, first: int, body: int, reason: str) -> Quote | str:
+def _opened(rows: Rows, first: int, body: int, reason: str, near: int = MIN_BARE) -> Quote:
     """A quote whose introduction is found; the line drawn above belongs to it."""
     while first > 0 and is_rule(rows.words[first - 1]) and not rows.quoted[first - 1]:
         first -= 1
-    return Quote(first, body, len(rows), reason, is_marked=body < len(rows) and rows.quoted[body])
+    return Quote(first, body, len(rows), reason, is_marked=_is_marked(rows, range(body, min(body + near, len(rows)))))
+
+
+def _is_marked(rows: Rows, near: range) -> bool:
+    """Whether the quoted rows carry a sign: one among the first shows that the program sets them.
+
+    Some set the writer's initials before it ("BM> text"): a sign behind an attribution, nowhere else.
+    """
+    if any(_INITIALS.match(rows.words[row]) for row in near):
+        for row in range(near.start, len(rows)):
+            rows.quoted[row] = rows.quoted[row] or _INITIALS.match(rows.words[row]) is not None
+    return any(rows.quoted[row] for row in near)
+
+
+def _behind_labels(rows: Rows, row: int) -> int:
+    behind = header_block(rows, row) if row < len(rows) else 0
+    if behind:
+        return behind
+    until = min(len(rows), row + MAX_BLOCK)
+    while row < until and label(rows.words[row]):
+        row += 1
+    return row
 
 
 def _headers(rows: Rows, first: int, body: int) -> Quote | str:
@@ -93,7 +121,7 @@ def _headers(rows: Rows, first: int, body: int) -> Quote | str:
         return "forward"
     if rows.words[above][-1] == ":" and not label(rows.words[above]):
         return "introduced by the writer"
-    return _opened(rows, first, body, "header block")
+    return _opened(rows, first, body, "header block", 1)
 
 
 def _container(rows: Rows, row: int) -> Quote | str:
@@ -116,9 +144,13 @@ def _quoted_block(rows: Rows, row: int) -> Quote | None:
     end = row
     while end < len(rows) and rows.quoted[end]:
         end += 1
+    if rows.lines[rows.at[row]].lstrip()[0] != ">":
+        return Quote(row, row, len(rows), "quote in HTML", is_marked=True)
     # Python's prompt, not a quote in a quote.
     if all(rows.lines[rows.at[each]].lstrip().startswith(">>>") for each in range(row, min(end, row + 50))):
         return None
+    if row <= rows.delimiter < end:
+        return Quote(row, row, len(rows), "reply line", is_marked=True)
     for each in range(row, min(row + 6, end)):
         if may_end(rows.words[each]):
             follows = each + 1 < end

@@ -20,6 +20,7 @@ class Rows:
     words: list[str]  # stripped, without quote signs, at most MAX_LINE characters
     quoted: list[bool]
     complete: bool  # whether every line of the text is among them
+    delimiter: int = -1  # the row of the line above which an answer is to be written
     _starts: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ from emailflow.inbound.parsing.quoting.outlook import is_rule
 from emailflow.inbound.parsing.quoting.rows import Rows
 
 MAX_ROWS = 7  # below the closing
+MAX_ROWS_ALONE = 5  # together, in a mail that answers nothing: there is no quote whose end would show the place
 MAX_ROW = 90  # characters
 _NAME = r"(?:[^\W\d_a-zæøåäöüéß][\w.'’-]{0,30}|af|von|van|de|der|og|and|&|/|@)"
 _NAME_ROW = re.compile(rf"{_NAME}(?:[ ,]{{1,3}}{_NAME}){{0,5}}[ ,.!]{{0,2}}")
@@ -16,7 +17,10 @@ _MACHINE = re.compile(
     re.IGNORECASE,
 )
 _CAPITAL = r"[^\W\d_a-zæøåäöü][\w.'’-]{0,25}"
-_DASHED_NAME = re.compile(rf"[-–—/~]{_CAPITAL}(?:[ ](?:de |van |von |af )?{_CAPITAL}){{0,3}}")
+# "/John", "-Anna Holm"; one word behind a dash is an item of a list.
+_DASHED_NAME = re.compile(
+    rf"(?:[/~]{_CAPITAL}|[-–—/~]{_CAPITAL}[ ](?:de |van |von |af )?{_CAPITAL})(?:[ ]{_CAPITAL}){{0,2}}"
+)
 _CONTACT = re.compile(
     r"https?://|www\.|\w@\w|\b(?:tlf|telefon|tel|phone|mobil|mobile|mob|cell|fax|direkte|direct|dir|cvr|ean|cvr-nr|web"
     r"|e-?mail|mail|adresse|address|website|handy|gsm)\b[ .:/#-]|^[TMEWFPD][ :.]{1,2}[+\d@hw]|^\+?[\d ()/-]{8,20}$"
@@ -33,13 +37,14 @@ _SPEECH = re.compile(
 _POSTSCRIPT = re.compile(r"p\.? ?s\b|n\.? ?b\b|obs\b|btw\b|edit\b", re.IGNORECASE)
 
 
-def signature_start(rows: Rows, first: int, last: int) -> int:
+def signature_start(rows: Rows, first: int, last: int, *, is_reply: bool = True) -> int:
     """The row in which the signature begins that ends before row ``last``, or ``last`` if there is none.
 
     Rows before ``first`` are not looked at, and something stays above.
     """
     begin = last
-    for row in range(last - 1, max(first, last - MAX_ROWS - 2), -1):
+    most = MAX_ROWS + 1 if is_reply else MAX_ROWS_ALONE
+    for row in range(last - 1, max(first, last - most - 1), -1):
         kind = _kind(rows, row, first)
         if kind in ("closing", "delimiter") and _is_tail(rows, row + 1, begin, last, loose=kind == "delimiter"):
             begin = row

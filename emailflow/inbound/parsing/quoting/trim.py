@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emailflow.inbound.parsing.quoting.delimiter import delimiter_position
+from emailflow.inbound.parsing.quoting.delimiter import delimiter_row
 from emailflow.inbound.parsing.quoting.html import Marks
 from emailflow.inbound.parsing.quoting.known import Known, known_of, known_tail
 from emailflow.inbound.parsing.quoting.languages import POINTERS
@@ -48,12 +48,9 @@ def trim(text: str, *, html: Marks | None = None, is_reply: bool, known: Sequenc
     ``html`` are the marks of a text that was made of HTML, ``is_reply`` whether the mail is an answer at all,
     ``known`` what is already in the thread.
     """
-    limit = delimiter_position(text[:MAX_TRIMMED], is_reply=is_reply)
-    if limit >= 0:
-        own = rows_of(text[:limit], MAX_TRIMMED)
-        return _signed(text, own, 0, len(own), len(own), Cut(limit, len(text), "reply line"))
     rows = rows_of(text, MAX_TRIMMED, list(html.spans) if html else None)
-    if not is_reply:
+    rows.delimiter = delimiter_row(rows, is_reply=is_reply)
+    if not is_reply and (rows.delimiter < 1 or rows.quoted[rows.delimiter]):
         return _whole(text, rows, "no reply")
     found, kept = find_quote(rows, html.hard if html else -1)
     compared = known_of(known)
@@ -68,46 +65,42 @@ def trim(text: str, *, html: Marks | None = None, is_reply: bool, known: Sequenc
         if found.is_marked and _UNQUOTED.search(rest):
             return _whole(text, rows, "too long")
     cut = Cut(rows.start(found.first), rows.start(found.end) if found.end < len(rows) else len(text), found.reason)
-    return _signed(text, rows, found.first, found.end, len(rows), cut)
+    return _signed(text, rows, found.first, found.end, cut)
 
 
 def _whole(text: str, rows: Rows, kept: str) -> Trimmed:
     if not rows.complete or not len(rows):
         return Trimmed(text, text, kept=kept)
-    begin = signature_start(rows, 0, len(rows))
+    begin = signature_start(rows, 0, len(rows), is_reply=kept != "no reply")
     if begin in (0, len(rows)):
         return Trimmed(text, text, kept=kept)
     at = rows.start(begin)
     return Trimmed(text, text[:at].rstrip(), None, Cut(at, len(text), "signature"), kept)
 
 
-def _signed(text: str, rows: Rows, first: int, end: int, last: int, cut: Cut) -> Trimmed:
+def _signed(text: str, rows: Rows, first: int, end: int, cut: Cut) -> Trimmed:
     """What stands above the quote and below it, with and without the signature at the end of each."""
-    above = text[: rows.start(first)] if first < last or end < last else text[: cut.start]
-    if first == 0 and end == last and cut.reason == "reply line":
-        above, first = text[: cut.start], last
-    below = text[rows.start(end) :] if end < last else ""
-    top = signature_start(rows, 0, first) if first else 0
-    bottom = signature_start(rows, end - 1, last) if end < last else last
+    last = len(rows)
+    above = text[: cut.start]
+    below = text[cut.end :] if end < last else ""
     reply = _joined(above, below)
-    if not reply.strip():
+    if not reply:
         return Trimmed(text, text, kept="nothing else")
-    short_above = text[: rows.start(top)] if 0 < top < first else above
-    short_below = text[rows.start(end) : rows.start(bottom)] if end < bottom < last else below
-    if end < last and bottom == end:
-        short_below = ""
-    unsigned = _joined(short_above, short_below)
+    top = signature_start(rows, 0, first)
+    bottom = signature_start(rows, end - 1, last) if end < last else last
     signature = None
-    if 0 < top < first:
-        signature = Cut(rows.start(top), cut.start, "signature")
-    elif bottom < last:
+    if bottom < last:
+        below = text[rows.start(end) : rows.start(bottom)]
         signature = Cut(rows.start(bottom), len(text), "signature")
-    return Trimmed(reply, unsigned if unsigned.strip() else reply, cut, signature)
+    if 0 < top < first:
+        above = text[: rows.start(top)]
+        signature = Cut(rows.start(top), cut.start, "signature")
+    return Trimmed(reply, _joined(above, below) or reply, cut, signature)
 
 
 def _joined(above: str, below: str) -> str:
     above, below = above.rstrip(), below.strip("\n").rstrip()
-    return f"{above}\n\n{below}" if above.strip() and below else above.rstrip() or below
+    return f"{above}\n\n{below}" if above and below else above or below
 
 
 def _points_down(rows: Rows, first: int) -> bool:
