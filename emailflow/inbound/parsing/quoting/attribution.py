@@ -101,6 +101,8 @@ def _trust(joined: str, *, quote_follows: bool) -> Trust:
     clock = _CLOCK.search(joined) is not None
     address = _ADDRESS.search(joined) is not None
     if quote_follows:
+        if _PRONOUN.search(joined) and not address:
+            return Trust.NO
         # Name first: "Support <s@x> skrev den 2. marts 2026:".
         named = verb and address and len(joined) < 200
         return Trust.SURE if (starts and (verb or (clock and address))) or named else Trust.NO

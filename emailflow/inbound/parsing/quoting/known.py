@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from emailflow.inbound.parsing.quoting.rows import Rows
 
 ENOUGH = 0.6
-MAX_KNOWN = 200_000  # characters of all known texts together
+MAX_KNOWN = 100_000  # characters of all known texts together
 _WORD = re.compile(r"\w{1,60}")
 _RUN = 3  # words
 

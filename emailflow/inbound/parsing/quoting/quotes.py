@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from emailflow.inbound.parsing.quoting.attribution import Trust, attribution, may_end
+from emailflow.inbound.parsing.quoting.attribution import MAX_JOINED, Trust, attribution, may_end
 from emailflow.inbound.parsing.quoting.outlook import (
     MAX_BLOCK,
     block_start,
@@ -20,6 +20,11 @@ MAX_TRIED = 60  # possible beginnings of a quote
 WRAPPED = 60  # characters of a quoted line that may have been broken
 
 
+_GREETING = re.compile(
+    r"(?:hej|hejsa|hei|god ?dag|kære|hi|hello|dear|hallo|guten tag|sehr geehrte|liebe|moin|bonjour|hola|beste|geachte)"
+    r"\b(?:\W{1,3}\w{1,30}){0,4}\W{0,3}",
+    re.IGNORECASE,
+)
 _INITIALS = re.compile(r"[A-Z]{1,4}>(?!\S{20})")
 
 
@@ -175,14 +180,29 @@ def may_be_attribution(words: str) -> bool:
 def _below(rows: Rows, sign: Quote) -> tuple[Quote | None, str]:
     """The sign with its end: own text below a marked quote stays, and between two of them everything does."""
     if not sign.is_marked:
+        if sign.reason == "attribution" and all(_GREETING.fullmatch(words) for words in rows.words[: sign.first]):
+            # A greeting alone answers nothing: the answer may stand below, where nothing sets it apart.
+            return None, "only a greeting above"
         return (sign, "") if sign.first else (None, "nothing above")
     last = max(row for row in range(sign.body, len(rows)) if rows.quoted[row])
     row = sign.body
-    while row <= last:
+    while row < last:
         if not rows.quoted[row] and not _is_broken_off(rows, row):
-            return None, "interleaved"
+            behind = _behind_attribution(rows, row)
+            if not behind:
+                return None, "interleaved"
+            row = behind
         row += 1
     return Quote(sign.first, sign.body, last + 1, sign.reason, is_marked=True), ""
+
+
+def _behind_attribution(rows: Rows, row: int) -> int:
+    """The quoted row below, if what begins in this row introduces it: an older mail, quoted under the newer; or 0."""
+    for end in range(row, min(row + MAX_JOINED, len(rows) - 1)):
+        if rows.quoted[end + 1]:
+            first, trust = attribution(rows, end, quote_follows=True)
+            return end + 1 if trust is Trust.SURE and first <= row else 0
+    return 0
 
 
 def _is_broken_off(rows: Rows, row: int) -> bool:
