@@ -8,7 +8,7 @@ from django.conf import LazySettings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from django_q.models import Schedule
+from django_q.models import Schedule, Task
 
 from emailflow.inbound.receive import receive_bytes
 from emailflow.models import Mailbox, Message
@@ -112,3 +112,14 @@ def test_without_its_database_it_is_not_ready(client: Client) -> None:
         with connection.schema_editor() as editor:
             editor.alter_db_table(Heartbeat, "hub_heartbeat_away", "hub_heartbeat")
     assert (answer.status_code, answer.json()["problems"]) == (503, ["The database does not answer."])
+
+
+@pytest.mark.django_db
+def test_a_cluster_that_writes_no_results_is_silent_although_its_tasks_run(client: Client) -> None:
+    now = timezone.now()
+    Task.objects.create(id="1", name="one", func="hub.heartbeat.beat", started=now, stopped=now, success=True)
+    beat()
+    assert client.get("/healthz").json()["worker"] == "ok"
+    Heartbeat.objects.filter(name="results").update(beat_at=now - timedelta(minutes=5))
+    beat()
+    assert client.get("/healthz").json()["worker"] == "silent"

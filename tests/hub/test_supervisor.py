@@ -61,7 +61,11 @@ def family_of(child: Child) -> list[psutil.Process]:
 
 
 def has_family(child: Child) -> bool:
-    return child.process is not None and len(family_of(child)) == 2
+    try:
+        return child.process is not None and len(family_of(child)) == 2
+    except psutil.NoSuchProcess:
+        # It ended while we looked.
+        return False
 
 
 def gone(process: psutil.Process) -> bool:
