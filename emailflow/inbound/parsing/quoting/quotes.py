@@ -186,9 +186,11 @@ def _below(rows: Rows, sign: Quote) -> tuple[Quote | None, str]:
         return (sign, "") if sign.first else (None, "nothing above")
     last = max(row for row in range(sign.body, len(rows)) if rows.quoted[row])
     row = sign.body
+    tried = 0
     while row < last:
         if not rows.quoted[row] and not _is_broken_off(rows, row):
-            behind = _behind_attribution(rows, row)
+            tried += 1
+            behind = _behind_attribution(rows, row) if tried <= MAX_TRIED else 0
             if not behind:
                 return None, "interleaved"
             row = behind

@@ -153,9 +153,9 @@ def test_runs_of_line_ends_do_not_stop_the_trimming() -> None:
     [
         *("On ab " * 5_000, "On ab\n" * 5_000, "\n" * 1_000_000, ">" * 1_000_000, ">\n" * 500_000, ":\n" * 300_000),
         *("Den " * 8_000 + "skrev", "Fra: a@b\n" * 30_000, "a@" * 500_000, "Mvh A\n" * 30_000, " " * 1_000_000),
-        *("2026 " * 79 + ":\n") * 3_000,
-    ][:12],
-    ids=range(12),
+        *(("2026 " * 79 + ":\n") * 3_000, "On 2 mar 2026 10:11 S <s@x.example> wrote:\n> a\n" * 3_000),
+    ],
+    ids=range(13),
 )
-def test_hostile_texts_come_back_whole(text: str) -> None:
+def test_hostile_texts_give_something_of_themselves(text: str) -> None:
     assert trim(text, is_reply=True).reply.strip() in text
