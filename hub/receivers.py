@@ -1,8 +1,13 @@
-"""What happens after a migration, and when django-q2 has written a task's result; connected by ``hub.apps``."""
+"""What happens after a migration, with a new database connection, and when django-q2 has written a task's result.
+
+Connected by ``hub.apps``.
+"""
 
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, post_save
 from django.dispatch import receiver
 
@@ -27,3 +32,11 @@ def hear_the_result(sender: Any, instance: Any, **kwargs: Any) -> None:
     """The second half of a heartbeat."""
     if instance.func == HEARTBEAT.func:
         struck_off()
+
+
+@receiver(connection_created, dispatch_uid="hub.write_lists_quickly")
+def write_lists_quickly(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    if connection.vendor == "postgresql":
+        from hub.arrays import use_for  # the embedded default needs no psycopg
+
+        use_for(connection)
