@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from emailflow.classify.base import Classification
 from emailflow.classify.phrases import INVOICE, NEWSLETTER, ORDER, SPAM, SUPPORT, Phrase
+from emailflow.classify.together import Together
 from emailflow.mail import Kind, ParsedMail
 
 GENERAL = "general"
@@ -56,18 +57,10 @@ _PHRASES: tuple[tuple[str, Phrase], ...] = tuple(
 )
 
 
-class _Together:
-    """Phrases as one pattern. At one place of a text the first that fits counts; a search for each would cost
-    a pass over the text for each."""
-
-    def __init__(self, *, subject_only: bool) -> None:
-        chosen = [(n, p) for n, (_, p) in enumerate(_PHRASES) if p.subject_only is subject_only]
-        self.numbers = [number for number, _ in chosen]
-        self.pattern = re.compile(r"(?<!\w)(?=" + "|".join(f"({phrase.words})" for _, phrase in chosen) + ")")
-
-
-_ANYWHERE = _Together(subject_only=False)
-_IN_SUBJECT = _Together(subject_only=True)
+_ANYWHERE, _IN_SUBJECT = (
+    Together({n: phrase.words for n, (_, phrase) in enumerate(_PHRASES) if phrase.subject_only is subject_only})
+    for subject_only in (False, True)
+)
 
 
 class KeywordClassifier:
@@ -132,9 +125,8 @@ def _phrases(text: _Text) -> Iterable[_Sign]:
     """Each phrase once, with the words that were found. One pass over the text for all phrases together."""
     found: dict[int, str] = {}
     for place, words in ((_ANYWHERE, text.both), (_IN_SUBJECT, text.subject)):
-        for match in place.pattern.finditer(words):
-            if match.lastindex is not None:
-                found.setdefault(place.numbers[match.lastindex - 1], match[match.lastindex])
+        for number, matched in place.find(words):
+            found.setdefault(number, matched)
     for number, words in sorted(found.items()):
         label, phrase = _PHRASES[number]
         yield _Sign(label, phrase.weight, f"It says {' '.join(words.split())[:60]!r}.")
