@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -73,9 +74,8 @@ def apply_works(works: Sequence[Work], *, house: House, workflows: Workflows, to
         unit = UnitOfWork()
         filing = Filing.load(unit, house, works)
         filed = [_file(work, filing, workflows, alone=len(works) == 1) for work in in_order(works)]
+        _explain(filed, unit)
         unit.flush()
-        _write_executions(filed)
-        _write_traces(filed)
         write_back({one.work.message.pk: _row(one) for one in filed}, token=token)
     return filed
 
@@ -167,48 +167,35 @@ def _carry_out(planned: PlannedWorkflow, context: ApplyContext, ran: Ran) -> Non
         ran.results.append({"action": slug, **intent.apply(context)})
 
 
-def _write_executions(filed: Sequence[Filed]) -> None:
-    now = timezone.now()
-    rows = [
-        Execution(
-            message=one.work.message,
-            workflow_id=ran.planned.workflow_id or None,
-            workflow_name=ran.planned.name,
-            run=one.work.message.run,
-            status=ExecutionStatus.FAILED if ran.error else ExecutionStatus.SUCCESS,
-            results=[plain(result) for result in ran.results],
-            error=ran.error,
-            duration=ran.seconds,
-            created_at=now,
-        )
-        for one in filed
+def _execution(one: Filed, ran: Ran) -> Execution:
+    return Execution(
+        message=one.work.message,
+        workflow_id=ran.planned.workflow_id or None,
+        workflow_name=ran.planned.name,
+        run=one.work.message.run,
+        status=ExecutionStatus.FAILED if ran.error else ExecutionStatus.SUCCESS,
+        results=[plain(result) for result in ran.results],
+        error=ran.error,
+        duration=ran.seconds,
+        created_at=timezone.now(),
+    )
+
+
+def _trace(one: Filed) -> Trace:
+    results = [
+        {"workflow": ran.planned.name, "error": ran.error, "results": [plain(r) for r in ran.results]}
         for ran in one.ran
     ]
-    if rows:
-        Execution.objects.bulk_create(rows)
+    return trace_of(one.work, placing=one.placing, results=results)
 
 
-def _write_traces(filed: Sequence[Filed]) -> None:
-    Trace.objects.bulk_create(
-        [
-            trace_of(
-                one.work,
-                placing=one.placing,
-                results=[
-                    {
-                        "workflow": ran.planned.name,
-                        "error": ran.error,
-                        "results": [plain(r) for r in ran.results],
-                    }
-                    for ran in one.ran
-                ],
-            )
-            for one in filed
-        ],
-        update_conflicts=True,
-        update_fields=["facts", "signals", "rules", "plan", "results", "updated_at"],
-        unique_fields=["message"],
-    )
+def _explain(filed: Sequence[Filed], unit: UnitOfWork) -> None:
+    """Executions and traces, made when the ids that they name are known."""
+    unit.replace(Trace, unique=("message",), update=("facts", "signals", "rules", "plan", "results", "updated_at"))
+    for one in filed:
+        for ran in one.ran:
+            unit.add_late(partial(_execution, one, ran))
+        unit.add_late(partial(_trace, one))
 
 
 def _row(one: Filed) -> dict[str, Any]:

@@ -8,9 +8,10 @@ Order inside ``flush`` is the order of locks: contacts and tags sorted, the numb
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from django.db import models, transaction
@@ -30,6 +31,7 @@ from tickets.models import (
     Ticket,
     TicketTag,
 )
+from tickets.sql.insert import STAYS, OnConflict, insert, insert_together
 
 
 class UnitOfWork:
@@ -43,6 +45,8 @@ class UnitOfWork:
         self._tags: list[tuple[Ticket, tuple[str, ...]]] = []
         self._comments: list[Comment] = []
         self._rows: dict[type[models.Model], list[models.Model]] = defaultdict(list)
+        # A participant or tag that is there already keeps its state: refused stays refused.
+        self._conflicts: dict[type[models.Model], OnConflict] = {Participant: STAYS, TicketTag: STAYS}
         self._late: list[Callable[[], models.Model]] = []
         self._signals: list[Callable[[], None]] = []
 
@@ -109,6 +113,10 @@ class UnitOfWork:
         """A leaf row that needs ids or numbers as plain values: made when they are known."""
         self._append(self._late, make)
 
+    def replace(self, model: type[models.Model], *, unique: tuple[str, ...], update: tuple[str, ...]) -> None:
+        """Rows of this model take the place of those with the same ``unique`` fields."""
+        self._conflicts[model] = OnConflict(unique=unique, update=update)
+
     def audit(self, *, actor: Actor, action: str, entity: models.Model, ticket: Ticket, **values: Any) -> None:
         self.add_late(lambda: audit.entry(actor=actor, action=action, entity=entity, ticket_id=ticket.pk, **values))
 
@@ -129,8 +137,7 @@ class UnitOfWork:
         tags = self._upsert_tags()
         self._insert_tickets()
         self._update_tickets()
-        if self._comments:
-            Comment.objects.bulk_create(self._comments)
+        insert(self._comments)
         for ticket, names in self._tags:
             for name in names:
                 self._rows[TicketTag].append(TicketTag(ticket=ticket, tag_id=tags[name]))
@@ -139,17 +146,16 @@ class UnitOfWork:
         for make in self._late:
             row = make()
             self._rows[type(row)].append(row)
-        for model in sorted(self._rows, key=_table_order):
-            self._insert(model, self._rows[model])
+        insert_together(
+            [(self._rows[model], self._conflicts.get(model)) for model in sorted(self._rows, key=_table_order)]
+        )
         self.__init__()  # type: ignore[misc]
 
     def _upsert_contacts(self) -> None:
         if self._contacts:
-            Contact.objects.bulk_create(
-                sorted(self._contacts, key=lambda contact: contact.email),
-                update_conflicts=True,
-                update_fields=["email"],
-                unique_fields=["email"],
+            insert(
+                sorted(self._contacts, key=attrgetter("email")),
+                OnConflict(unique=("email",), update=("email",)),
             )
 
     def _upsert_tags(self) -> dict[str, int]:
@@ -171,7 +177,7 @@ class UnitOfWork:
         numbers = {day: iter(numbering.take(day, days[day])) for day in sorted(days)}
         for ticket in self._opened:
             ticket.ticket_number = next(numbers[numbering.day_of(ticket.created_at)])
-        Ticket.objects.bulk_create(self._opened)
+        insert(self._opened)
 
     def _update_tickets(self) -> None:
         changed = [(ticket, sorted(fields)) for ticket, fields in self._changed.values() if fields]
@@ -181,12 +187,6 @@ class UnitOfWork:
         elif changed:
             fields = sorted({field for _, names in changed for field in names})
             Ticket.objects.bulk_update([ticket for ticket, _ in changed], fields)
-
-    @staticmethod
-    def _insert(model: type[models.Model], rows: Sequence[models.Model]) -> None:
-        # A participant, tag or log row that is there already keeps its state: refused stays refused.
-        quiet = model in (Participant, TicketTag)
-        model._default_manager.bulk_create(rows, ignore_conflicts=quiet)
 
 
 def _same(one: Ticket, other: Ticket) -> bool:
