@@ -5,7 +5,7 @@ are kept, ``tickets.blob_places`` knows.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -21,6 +21,7 @@ __all__ = [
     "StoreUnreachable",
     "check",
     "exists",
+    "expect",
     "open_blob",
     "path_of",
     "put",
@@ -92,6 +93,11 @@ def put_file(path: Path | str, *, sync: bool = True) -> str:
 
 def exists(sha256: str) -> bool:
     return place().exists(sha256)
+
+
+def expect(names: Sequence[str]) -> None:
+    """This thread opens these next: what is far away is fetched several at a time. Raises OSError, or nothing."""
+    place().expect(names)
 
 
 def open_blob(sha256: str) -> BinaryIO:

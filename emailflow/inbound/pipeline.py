@@ -24,6 +24,7 @@ from emailflow.workflow.actions.create_ticket import OpenOrLink
 from emailflow.workflow.base import Facts, Plan, PlannedWorkflow
 from emailflow.workflow.engine import decide
 from emailflow.workflow.store import load_workflows
+from tickets import blobs
 from tickets.actors import Actor
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ Step = Callable[[Sequence[Work], House], None]
 
 def parse_mails(works: Sequence[Work], house: House) -> None:
     """Bytes to ParsedMail. Pure but for reading the blob. Raises BlobMissing, OSError."""
+    blobs.expect([work.message.sha256 for work in works])
     for work in works:
         work.mail = raw.read_mail(work.message)
         work.text_sha256 = text_hash(work.mail.text)

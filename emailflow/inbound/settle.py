@@ -178,10 +178,9 @@ class _Settling:
 
     @staticmethod
     def _store_files(works: Sequence[Work]) -> None:
-        """Attachments go into the store before any lock is taken."""
-        for work in works:
-            if work.wait_for is None and work.duplicate_of is None:
-                blobs.put_many(file.content for file in work.mail.attachments if not file.in_store)
+        """Attachments go into the store before any lock is taken; together, each folder is synced once."""
+        filed = (work.mail for work in works if work.wait_for is None and work.duplicate_of is None)
+        blobs.put_many(file.content for mail in filed for file in mail.attachments if not file.in_store)
 
 
 def _batches(messages: Sequence[Message]) -> list[list[Message]]:

@@ -60,6 +60,8 @@ def test_put_many_keeps_the_order() -> None:
     contents = [b"a", b"b", b"a", b"", *(b"%d" % number for number in range(30))]
     names = blobs.put_many(contents)
     assert [blobs.read(name) for name in names] == contents
+    # Wherever a list of them begins, it goes round.
+    assert all(sorted(place().names()) == sorted(set(names)) for _ in range(5))
     assert blobs.put_many(iter([b"one"])) == [hashlib.sha256(b"one").hexdigest()]
     assert blobs.put_many([]) == []
 
@@ -71,6 +73,21 @@ def test_an_open_blob_can_be_mapped_and_sought() -> None:
         assert stream.seek(0, 2) == 10_000
         stream.seek(5)
         assert stream.read(3) == b"567"
+
+
+def test_what_is_expected_is_read_as_if_it_were_not() -> None:
+    names = blobs.put_many([b"%d" % number for number in range(20)])
+    missing = hashlib.sha256(b"never put").hexdigest()
+    throw_away(names[3])
+    for _ in range(2):
+        blobs.expect([*names, missing])
+        assert [blobs.read(name) for name in names[:15]] == [b"%d" % number for number in range(15)]
+        with pytest.raises(blobs.BlobMissing):
+            blobs.open_blob(missing)
+    # Read twice, and by another thread than the one that expected it.
+    assert blobs.read(names[0]) == b"0"
+    assert at_once(lambda: blobs.read(names[19]), lambda: blobs.read(names[19])) == [b"19", b"19"]
+    blobs.expect([])
 
 
 def test_what_is_in_the_trash_is_put_back_by_a_reader() -> None:

@@ -1,6 +1,6 @@
 """What a place for blobs must be able to do. A blob is named by the SHA-256 of its bytes and never changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -48,6 +48,9 @@ class Place(Protocol):
         """Like ``put`` with ``sync``, cheaper."""
 
     def draft(self) -> Draft: ...
+
+    def expect(self, names: Sequence[str]) -> None:
+        """This thread opens these next. A hint: raises OSError or does nothing, and changes no answer."""
 
     def open(self, sha256: str) -> BinaryIO:
         """A file with a descriptor, to be read. One in the trash is put back. Raises FileNotFoundError."""

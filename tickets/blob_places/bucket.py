@@ -10,11 +10,14 @@ The store must be consistent (what was written is read and listed at once), as t
 import errno
 import hashlib
 import os
+import re
 import tempfile
+import threading
 import uuid
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from secrets import randbelow
 from typing import Any, BinaryIO, cast
@@ -33,6 +36,8 @@ AT_ONCE = 8
 _CONNECT, _READ, _TRIES = 5, 20, 2
 _GONE = frozenset({"NoSuchKey", "NoSuchUpload", "404"})
 _PIECE = 1 << 20
+_BLOB = re.compile(r"(?P<folder>[0-9a-f]{2})/(?P<sha256>(?P=folder)[0-9a-f]{62})")
+_TRASHED = re.compile(r"trash/(?P<sha256>[0-9a-f]{64})(/[0-9a-f]+)?")
 
 
 class _File:
@@ -70,6 +75,7 @@ class Bucket:
             s3={"addressing_style": self._addressing_style},
         )
         transfer = TransferConfig(use_threads=False)
+        self._ahead = _Ahead()
         self._storage: Any = S3Storage(**self._options, client_config=config, transfer_config=transfer)
 
     @property
@@ -104,10 +110,19 @@ class Bucket:
         with self._told(key):
             self._client.upload_fileobj(_Unclosed(stream), self.bucket_name, key, Config=self._storage.transfer_config)
 
+    def expect(self, names: Sequence[str]) -> None:
+        """Fetches several at once: each waits for the network. What this thread expected before is dropped."""
+        self._ahead.drop()
+        if len(names) > 1:
+            with self._told(self.prefix):
+                _ = self._client
+            self._ahead.begin({name: partial(self._download, self._key(name)) for name in names})
+
     def open(self, sha256: str) -> BinaryIO:
         """A copy in the spool folder, without a name there: it is gone when it is closed."""
         key = self._key(sha256)
-        stream = self._download(key)
+        fetched = self._ahead.take(sha256)
+        stream = fetched.result() if fetched is not None else self._download(key)
         if stream is None:
             for trashed in self._in_trash(sha256):
                 self.put_back(trashed)
@@ -126,10 +141,12 @@ class Bucket:
             self._client.list_objects_v2(Bucket=self.bucket_name, Prefix=self.prefix, MaxKeys=1)
 
     def names(self) -> Iterator[str]:
-        first = randbelow(256)
-        for number in range(256):
-            for found in self._list(f"{self.prefix}{(first + number) % 256:02x}/"):
-                yield found.sha256
+        """A page of a thousand at a time; another process may move any of them meanwhile."""
+        first = f"{randbelow(256):02x}"
+        for found in self._list("", _BLOB, after=first, until="g"):
+            yield found.sha256
+        for found in self._list("", _BLOB, after="/", until=first):
+            yield found.sha256
 
     def look(self, sha256: str) -> Stored | None:
         key = self._key(sha256)
@@ -150,7 +167,7 @@ class Bucket:
         return Stored(blob.sha256, blob.size, blob.modified, key)
 
     def trash(self) -> Iterator[Stored]:
-        return self._list(f"{self.prefix}trash/")
+        return self._list("trash/", _TRASHED)
 
     def put_back(self, trashed: Stored) -> None:
         # False: a reader was faster, and its copy is in its place already.
@@ -185,16 +202,22 @@ class Bucket:
         return f"s3://{self.bucket_name}/{key}"
 
     def _in_trash(self, sha256: str) -> list[Stored]:
-        return list(self._list(f"{self.prefix}trash/{sha256}/"))
+        return list(self._list(f"trash/{sha256}/", _TRASHED))
 
-    def _list(self, prefix: str) -> Iterator[Stored]:
-        with self._told(prefix):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket_name, Prefix=prefix):
+    def _list(self, start: str, form: re.Pattern[str], *, after: str = "", until: str = "") -> Iterator[Stored]:
+        """What begins with ``start`` and has that form, in order; whatever else is there is not ours."""
+        beginning = self.prefix + start
+        with self._told(beginning):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket_name, Prefix=beginning, StartAfter=self.prefix + after if after else ""
+            )
+            for page in pages:
                 for found in page.get("Contents", ()):
-                    key = found["Key"]
-                    sha256 = next((part for part in key.split("/")[::-1] if len(part) == 64), "")
-                    if sha256:
-                        yield Stored(sha256, found["Size"], found["LastModified"].timestamp(), key)
+                    key = found["Key"].removeprefix(self.prefix)
+                    if until and key >= until:
+                        return
+                    if match := form.fullmatch(key):
+                        yield Stored(match["sha256"], found["Size"], found["LastModified"].timestamp(), found["Key"])
 
     def _download(self, key: str) -> BinaryIO | None:
         stream = _spool()
@@ -237,6 +260,34 @@ class Bucket:
                 raise FileNotFoundError(errno.ENOENT, "This is not in the object store", self._url(key)) from error
             words = f"the object store does not do its work: {' '.join(str(error).split())[:300]}"
             raise StoreUnreachable(errno.EIO, words, self._url(key)) from error
+
+
+class _Ahead(threading.local):
+    """What a thread has said that it will read next."""
+
+    def __init__(self) -> None:
+        self._futures: dict[str, Future[BinaryIO | None]] = {}
+
+    def begin(self, jobs: dict[str, Callable[[], BinaryIO | None]]) -> None:
+        pool = ThreadPoolExecutor(AT_ONCE)
+        self._futures = {name: pool.submit(job) for name, job in jobs.items()}
+        # Its threads end with the last job.
+        pool.shutdown(wait=False)
+
+    def take(self, sha256: str) -> Future[BinaryIO | None] | None:
+        return self._futures.pop(sha256, None)
+
+    def drop(self) -> None:
+        """Nobody has asked for these after all: an error came in between."""
+        for future in self._futures.values():
+            if not future.cancel():
+                future.add_done_callback(_close)
+        self._futures = {}
+
+
+def _close(future: "Future[BinaryIO | None]") -> None:
+    if future.exception() is None and (stream := future.result()) is not None:
+        stream.close()
 
 
 class _Unclosed:

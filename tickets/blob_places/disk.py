@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -108,6 +108,9 @@ class Disk:
 
     def draft(self) -> Draft:
         return _File()
+
+    def expect(self, names: Sequence[str]) -> None:
+        """The disk is near enough."""
 
     def open(self, sha256: str) -> BinaryIO:
         target = path_of(sha256)
