@@ -14,11 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tests.bench.chaos.delivery import Delivery
 from tests.bench.chaos.faults import FAULTS, Field, schedule
+from tests.bench.chaos.freezing import WHO, Freezing
 from tests.bench.chaos.hosts import PROJECT, Host, until, with_mark
 from tests.bench.chaos.mails import by_serial, conversations
 from tests.bench.chaos.servers import DONE, Servers
@@ -26,7 +28,7 @@ from tests.dovecot import HOST
 from tests.postgresql import free_port
 
 DATABASE = "chaos"
-SHORT_MAILS, SHORT_FAULTS, SHORT_LEASE = 2_000, 30, 20
+SHORT_MAILS, SHORT_FAULTS, SHORT_LEASE, SHORT_STALE = 2_000, 30, 20, 100
 LONG_MAILS, LONG_FAULTS = 10_000, 100
 SHOWN = 40
 
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result: dict[str, Any] = {}
     try:
         servers.open()
-        result = Trial(options, servers).run()
+        result = freeze(servers) if options.freeze else Trial(options, servers).run()
     finally:
         for process in with_mark(servers.mark):
             process.kill()
@@ -60,6 +62,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--short", action="store_true", help=f"a dead worker's mails are taken over after {SHORT_LEASE} s, not 180"
     )
+    parser.add_argument(
+        "--freeze", action="store_true", help="only this: kill a waiting worker, with Hub's own thresholds (10 minutes)"
+    )
     parser.add_argument("--only", action="append", choices=list(FAULTS), help="these faults; may be repeated")
     parser.add_argument("--folder", help="where data and logs live while it runs (default: the temporary folder)")
     parser.add_argument("--keep", action="store_true", help="keep data and logs; they are kept on failure anyway")
@@ -69,6 +74,17 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.faults = LONG_FAULTS if options.faults is None and not options.short else options.faults
     options.faults = SHORT_FAULTS if options.faults is None else options.faults
     return options
+
+
+def freeze(servers: Servers) -> dict[str, Any]:
+    """The trial of the frozen cluster alone, as it is for a deployer."""
+    with ThreadPoolExecutor() as threads:
+        results = list(threads.map(lambda who: Freezing(servers, who, stale=0).run(), WHO))
+    return {"ok": not (found := _frozen_for_good(results)), "freezing": results, "problems": found}
+
+
+def _frozen_for_good(results: Sequence[dict[str, Any]]) -> list[str]:
+    return [f"freezing: {result}" for result in results if result["problem"] or not result["healed_after"]]
 
 
 class Trial:
@@ -98,13 +114,27 @@ class Trial:
             database=self.servers.url(DATABASE, direct=True),
             seed=self.options.seed,
         )
-        delivery.start()
-        try:
-            self._harm(hosts, delivery)
-            settled = self._settle(hosts, delivery)
-        finally:
-            delivery.stop()
-        return self._verdict(hosts, delivery, settled)
+        stale = SHORT_STALE if self.options.short else 0
+        with ThreadPoolExecutor() as beside:
+            freezing = [
+                beside.submit(Freezing(self.servers, who, stale=stale).run) for who in WHO if not self.options.only
+            ]
+            delivery.start()
+            try:
+                self._harm(hosts, delivery)
+                settled = self._settle(hosts, delivery)
+            finally:
+                delivery.stop()
+            result = self._verdict(hosts, delivery, settled)
+            result["freezing"] = [trial.result() for trial in freezing]
+        return self._close(result)
+
+    def _close(self, result: dict[str, Any]) -> dict[str, Any]:
+        found = [*result.pop("problems"), *_frozen_for_good(result["freezing"])]
+        left = with_mark(self.servers.mark)
+        found += [f"left behind: {p.pid} {' '.join(p.cmdline())}" for p in left]
+        seconds = round(time.monotonic() - self.began)
+        return {"ok": not found, **result, "seconds": seconds, "problems": found}
 
     def _prepare(self) -> str:
         """The database, the mailbox, and a user whose token hands mails in. Returns the token."""
@@ -218,14 +248,13 @@ class Trial:
         for host in hosts:
             if code := host.stop():
                 found.append(f"host {host.name} ended with exit code {code}")
-        found += [f"left behind: {p.pid} {' '.join(p.cmdline())}" for p in with_mark(self.servers.mark)]
         return {
-            "ok": not found,
             "seed": self.options.seed,
             "mails": len(self.letters),
             "faults": len(self.happened),
             "faults_without_target": sum(not fault["what"] for fault in self.happened),
-            "seconds": round(time.monotonic() - self.began),
+            "seconds": 0,
+            "disk_could_be_filled": self.servers.can_fill,
             "replies": sum(letter.is_reply for letter in self.letters.values()),
             "duplicates": duplicates,
             "replies_that_waited": waited,
@@ -253,7 +282,8 @@ class Trial:
 
 def _table(result: dict[str, Any]) -> str:
     plain = [f"{name:<24} {value}" for name, value in result.items() if not isinstance(value, list | dict)]
-    plain += [f"{'':4}{name:<40} {count}" for name, count in sorted(result["trouble_of_senders"].items())]
+    plain += [f"{'':4}{name:<40} {count}" for name, count in sorted(result.get("trouble_of_senders", {}).items())]
+    plain += [f"{'freezing':<24} {one}" for one in result.get("freezing", [])]
     found = result["problems"]
     plain += found[:SHOWN]
     if len(found) > SHOWN:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tests.bench.chaos.hosts import Host
+from tests.bench.chaos.hosts import Host, kill_busy, kill_client
 from tests.bench.chaos.servers import Servers
 
 SHIFTS = (-7200, 7200)
 WAIT_FOR_COMMIT = 8.0
-WAIT_FOR_WORK = 2.0
+WAIT_FOR_WORK = 3.0
 TASKS = 10
 WAIT_FOR_PROCESS = 15.0
 
@@ -38,7 +38,8 @@ class Field:
         end = time.monotonic() + WAIT_FOR_PROCESS
         while time.monotonic() < end:
             for host in hosts:
-                if len(host.members(role)) > 1:
+                # The worker's leader alone is one that is still starting.
+                if len(host.members(role)) > (role == "worker"):
                     return host
             time.sleep(0.2)
         return hosts[0]
@@ -52,9 +53,9 @@ Fault = Callable[[Field], str]
 
 def worker_busy(field: Field) -> str:
     """A process of the worker, while it files mail."""
-    host = field.host("worker")
+    field.host("worker")
     _nudge(field)
-    return _of(host, host.kill_busy("worker", WAIT_FOR_WORK))
+    return kill_busy(field.hosts, "worker", WAIT_FOR_WORK)
 
 
 def worker_idle(field: Field) -> str:
@@ -71,12 +72,6 @@ def worker_any(field: Field) -> str:
 def watcher(field: Field) -> str:
     host = field.host("watcher")
     return _of(host, host.kill_one("watcher", field.chance))
-
-
-def watcher_busy(field: Field) -> str:
-    """The watcher, while it fetches or files mail."""
-    host = field.host("watcher")
-    return _of(host, host.kill_busy("watcher", WAIT_FOR_WORK))
 
 
 def web(field: Field) -> str:
@@ -148,6 +143,20 @@ def _at(about: str, when: str) -> Fault:
     return fault
 
 
+def _killed_at(about: str) -> Fault:
+    """Whoever commits next is killed when the server has committed, before he hears of it."""
+
+    def fault(field: Field) -> str:
+        proxy = field.servers.proxy
+        port = proxy.hold_at(about, WAIT_FOR_COMMIT)
+        try:
+            return kill_client(port) if port else ""
+        finally:
+            proxy.let_go()
+
+    return fault
+
+
 def clock(field: Field) -> str:
     """A host loses its power and comes back with a clock that is two hours wrong."""
     host = field.hosts[-1]
@@ -162,7 +171,6 @@ FAULTS: dict[str, Fault] = {
     "worker killed, idle": worker_idle,
     "worker killed, any": worker_any,
     "watcher killed": watcher,
-    "watcher killed, busy": watcher_busy,
     "web killed": web,
     "PostgreSQL killed": postgresql,
     "PostgreSQL backend killed": postgresql_backend,
@@ -175,6 +183,9 @@ FAULTS: dict[str, Fault] = {
     "line cut after the claim": _at("claim", "after"),
     "line cut before the file commit": _at("file", "before"),
     "line cut after the file commit": _at("file", "after"),
+    "killed in the store commit": _killed_at("store"),
+    "killed in the claim": _killed_at("claim"),
+    "killed in the file commit": _killed_at("file"),
     "host killed, clock wrong": clock,
 }
 

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +17,8 @@ import psutil
 
 PROJECT = Path(__file__).resolve().parents[3]
 READY_SECONDS = 120
-SAMPLE_SECONDS = 0.1
-BUSY = 0.4
+SAMPLE_SECONDS = 0.06
+BUSY = 0.3
 _WORDS = {"web": "gunicorn", "worker": "qcluster", "watcher": "watch_mail"}
 
 
@@ -93,20 +93,9 @@ class Host:
         number = chance.randrange(len(members))
         return _killed(members[number], "the leader" if number == 0 else f"process {number} of {len(members)}")
 
-    def kill_busy(self, role: str, wait: float) -> str:
-        """SIGKILL to a process of this role that is at work; to the busiest when none is in time."""
-        deadline = time.monotonic() + wait
-        while True:
-            loads = self._loads(role)
-            if not loads:
-                return ""
-            process, load = max(loads.items(), key=lambda item: item[1])
-            if load >= BUSY or time.monotonic() > deadline:
-                return _killed(process, f"load {100 * load:.0f} %")
-
     def kill_idle(self, role: str) -> str:
         """SIGKILL to a process of this role that does nothing; not to its leader."""
-        loads = self._loads(role, leader=False)
+        loads = self.loads(role, leader=False)
         if not loads:
             return ""
         process, load = min(loads.items(), key=lambda item: item[1])
@@ -140,7 +129,7 @@ class Host:
         except psutil.NoSuchProcess:
             return []
 
-    def _loads(self, role: str, *, leader: bool = True) -> dict[psutil.Process, float]:
+    def loads(self, role: str, *, leader: bool = True) -> dict[psutil.Process, float]:
         """How much of a processor each of these uses within a moment."""
         members = self.members(role)[0 if leader else 1 :]
         before = {process: _seconds(process) for process in members}
@@ -153,6 +142,18 @@ class Host:
         return self.process.pid
 
 
+def kill_busy(hosts: Sequence[Host], role: str, wait: float) -> str:
+    """SIGKILL to a process of this role that is at work, on whichever host; to the busiest when none is in time."""
+    deadline = time.monotonic() + wait
+    while True:
+        loads = [(load, number, one) for number, host in enumerate(hosts) for one, load in host.loads(role).items()]
+        if not loads:
+            return ""
+        load, number, process = max(loads, key=lambda found: found[0])
+        if load >= BUSY or time.monotonic() > deadline:
+            return _killed(process, f"host {hosts[number].name}, load {100 * load:.0f} %")
+
+
 def until(condition: Callable[[], object], seconds: float, explain: Callable[[], str]) -> None:
     """Polls. Raises RuntimeError with the words of ``explain`` when the time is over."""
     deadline = time.monotonic() + seconds
@@ -160,6 +161,18 @@ def until(condition: Callable[[], object], seconds: float, explain: Callable[[],
         if time.monotonic() > deadline:
             raise RuntimeError(explain())
         time.sleep(0.1)
+
+
+def kill_client(port: int) -> str:
+    """SIGKILL to the process that has this end of a connection. Says what it was."""
+    for found in psutil.net_connections("tcp"):
+        if found.laddr and found.laddr.port == port and found.pid:
+            with suppress(psutil.Error):
+                process = psutil.Process(found.pid)
+                command = " ".join(process.cmdline())
+                role = next((role for role, word in _WORDS.items() if word in command), "?")
+                return _killed(process, f"the {role}")
+    return ""
 
 
 def with_mark(mark: str) -> list[psutil.Process]:

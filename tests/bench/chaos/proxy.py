@@ -33,6 +33,7 @@ class _Line:
         self.about = ""
         self.swallow = False
         self.cut_after_answer = False
+        self.hold = False
 
     def cut(self) -> None:
         for end in (self.client, self.server):
@@ -43,7 +44,8 @@ class Proxy:
     """``points``: ("store", "before"), ("store", "after"), ("file", "before"), ("file", "after"), ("claim", "after").
 
     *before*: the COMMIT never reaches the server. *after*: the server commits, and its answer is lost; a claim's
-    answer arrives, and the next statement has no line.
+    answer arrives, and the next statement has no line. *hold*: the server has committed, and its answer is held back
+    until the client is killed.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -53,6 +55,7 @@ class Proxy:
         self._lines: set[_Line] = set()
         self._point: tuple[str, str] | None = None
         self._hit = threading.Event()
+        self._held: _Line | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True, name="proxy")
 
@@ -78,6 +81,18 @@ class Proxy:
         hit = self._hit.wait(wait)
         self._point = None
         return hit
+
+    def hold_at(self, about: str, wait: float) -> int:
+        """Hold one connection at its next such commit: the client's port, 0 when none came. Then ``let_go``."""
+        self._held = None
+        if not self.cut_at(about, "hold", wait) or self._held is None:
+            return 0
+        return int(self._held.client.get_extra_info("peername")[1])
+
+    def let_go(self) -> None:
+        """The held connection ends."""
+        if self._held is not None:
+            self._loop.call_soon_threadsafe(self._held.cut)
 
     def _call(self, work: Coroutine[Any, Any, int]) -> int:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -125,6 +140,10 @@ class Proxy:
     async def _to_client(self, line: _Line, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):
             while data := await reader.read(PIECE):
+                if line.hold:
+                    self._held = line
+                    self._hit.set()
+                    return
                 if line.swallow:
                     break
                 line.client.write(data)
@@ -141,16 +160,19 @@ class Proxy:
         if line.about == CLAIM:
             line.about = ""
             line.cut_after_answer = self._now(CLAIM, "after")
+            line.hold = self._now(CLAIM, "hold")
         elif data.endswith(_COMMIT):
             about, line.about = line.about, ""
             if self._now(about, "before"):
                 return False
-            line.swallow = self._now(about, "after")
+            line.hold = self._now(about, "hold")
+            line.swallow = line.hold or self._now(about, "after")
         return True
 
     def _now(self, about: str, when: str) -> bool:
         if self._point != (about, when):
             return False
         self._point = None
-        self._hit.set()
+        if when != "hold":
+            self._hit.set()
         return True
