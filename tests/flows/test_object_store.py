@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -23,7 +24,7 @@ from tests.places import age, damage, destroy, in_place, in_trash, is_in_place, 
 from tests.postgresql import free_port, programs_on_path
 from tests.rest import API, caller, staff
 from tickets import blobs
-from tickets.models import Attachment, Ticket
+from tickets.models import Attachment, Comment, Ticket
 
 ROOT = Path(__file__).resolve().parents[2]
 Installation = Callable[..., dict[str, str]]
@@ -119,6 +120,21 @@ class TestWhileItIsAway:
         assert not Message.objects.exists()
         nowhere(False)
         assert deliver(raw).outcome == Outcome.TICKET_CREATED
+
+    def test_a_program_is_told_to_come_again_and_nothing_is_written(self, nowhere: Callable[[bool], None]) -> None:
+        ticket = deliver(mail(files={"plan.bin": b"\0plan"})).ticket
+        assert ticket is not None
+        agent = caller(staff("agent", "Agents"), "read", "write")
+        nowhere(True)
+        file = SimpleUploadedFile("new.bin", b"\0new")
+        wish = {"body_text": "See the file.", "attachments": file}
+        answers = [
+            agent.get(f"{API}/attachments/{Attachment.objects.get().pk}/download"),
+            agent.post(f"{API}/tickets/{ticket.pk}/comments", wish, format="multipart"),
+        ]
+        assert [answer.status_code for answer in answers] == [503, 503], [answer.content for answer in answers]
+        assert all(int(answer["Retry-After"]) > 0 for answer in answers)
+        assert (Comment.objects.count(), Attachment.objects.count()) == (1, 1)
 
     def test_mails_wait_and_keep_their_attempts_and_their_tickets_come(self, nowhere: Callable[[bool], None]) -> None:
         receive_many([Incoming(mail(subject=f"Mail {number}"), mailbox()) for number in range(12)])

@@ -4,6 +4,7 @@
 empty. ``field`` is '' where no single field is at fault; a nested one is ``workflow_steps[0].action``.
 """
 
+import logging
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,10 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from tickets.blobs import StoreUnreachable
 from tickets.errors import Conflict, ServiceError, TicketsAreOff
+
+logger = logging.getLogger(__name__)
 
 
 class TooLarge(exceptions.APIException):
@@ -65,6 +69,15 @@ class Refused(exceptions.APIException):
         self.field = field
 
 
+class StoreAway(exceptions.APIException):
+    """Files cannot be read or kept right now (RFC 9110, 15.6.4). Nothing was written: the caller comes again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The store of files does not answer; try again later."
+    default_code = "store_away"
+    wait = 30
+
+
 def field_error(field: str, message: str) -> exceptions.ValidationError:
     """A 400 that names ``field``."""
     return exceptions.ValidationError({field: [message]})
@@ -105,6 +118,9 @@ def _as_api_exception(exc: Exception, context: dict[str, Any]) -> exceptions.API
         return exceptions.PermissionDenied()
     if isinstance(exc, ServiceError):
         return _of_service(exc)
+    if isinstance(exc, StoreUnreachable):
+        logger.error("the store of files does not answer: %s", exc.strerror)
+        return StoreAway()
     if isinstance(exc, RequestDataTooBig):
         return TooLarge()
     if isinstance(exc, SuspiciousOperation):
