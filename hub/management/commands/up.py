@@ -10,12 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from hub import starting
 from hub.health import STALE_SECONDS
 from hub.heartbeat import heartbeat_age
-from hub.schedules import heartbeat_is_scheduled
+from hub.schedules import bring_back, heartbeat_is_scheduled
 from hub.supervisor import Child, Supervisor, say, watch_in_background
 
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 (compared with, not bound to)
@@ -126,13 +126,13 @@ class _WorkerWatch:
 
     def check(self) -> bool:
         """Never done."""
-        running = self.supervisor.seconds_since_start("worker")
-        if running > STALE_SECONDS:
-            self._judge(running)
+        self._judge(self.supervisor.seconds_since_start("worker"))
         return False
 
     def _judge(self, running: float) -> None:
         try:
+            for name in bring_back():
+                say(f"the clock of a host was wrong: {name!r} is due now, not later")
             age = heartbeat_age()
             scheduled = heartbeat_is_scheduled()
         except DatabaseError as error:
@@ -142,7 +142,7 @@ class _WorkerWatch:
         finally:
             starting.close_database()
         age = running if age is None else age
-        if scheduled and age > STALE_SECONDS:
+        if scheduled and min(age, running) > STALE_SECONDS:
             say(f"the worker has been silent for {age:.0f} s; it is killed and started again")
             self.supervisor.kill("worker")
 
