@@ -34,6 +34,9 @@ MAX_BATCH = 24_000_000  # bytes of raw mail
 ENOUGH = 60.0  # seconds of one claim; the lease is three times as long
 OVERTAKEN = timedelta(seconds=5)
 TROUBLE = timedelta(seconds=60)
+# An original that is overtaken is filed within seconds. One whose worker died is free again when its lease ends, and
+# may then be in trouble once more: the answer outwaits both.
+SHORT_WAITS = 6
 Prepare = Callable[[Sequence[Message], House], list[Work]]
 
 
@@ -139,7 +142,8 @@ class _Settling:
         for work in in_order(works):
             work.message.waits += 1
             words = f"It waits for mail {work.wait_for}, which it answers or repeats."
-            self._set(work.message, state=State.WAITING, error=words, pause=OVERTAKEN, give_back=True, trouble=False)
+            pause = OVERTAKEN if work.message.waits <= SHORT_WAITS else TROUBLE
+            self._set(work.message, state=State.WAITING, error=words, pause=pause, give_back=True, trouble=False)
 
     def _fail(self, message: Message, error: str) -> None:
         self._set(message, state=State.FAILED, error=error, pause=timedelta(0))

@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from emailflow.models import Mailbox, Message, Outcome
+from emailflow.inbound.claim import LEASE
+from emailflow.inbound.settle import TROUBLE
+from emailflow.models import Mailbox, Message, Outcome, State
 from tests.flows.conftest import Deliver
 from tests.mails import mail
 from tickets import tokens
@@ -144,6 +146,19 @@ def test_reply_whose_original_never_gets_through_is_a_ticket_in_the_end(deliver:
 
     reply.refresh_from_db()
     assert (reply.waits, reply.outcome) == (12, Outcome.TICKET_CREATED)
+
+
+def test_reply_waits_longer_than_a_dead_worker_keeps_its_original(deliver: Deliver) -> None:
+    original = deliver(mail("first", message_id="<o@nordwind.example>"), process=False)
+    Message.objects.filter(pk=original.pk).update(next_attempt_at=timezone.now() + timedelta(days=1))
+    reply = deliver(mail("second", in_reply_to="<o@nordwind.example>"))
+    waited = timedelta()
+    while reply.state == State.WAITING:
+        waited += reply.next_attempt_at - timezone.now()
+        Message.objects.filter(pk=reply.pk).update(next_attempt_at=timezone.now())
+        deliver(mail())
+        reply.refresh_from_db()
+    assert waited > LEASE + TROUBLE
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
