@@ -37,6 +37,7 @@ class Freezing:
         self.stale = stale
         self.postgresql = Postgresql(servers.data_folder(f"freezing-{who}"))
         self.servers = servers
+        self._others: set[int] = set()
 
     def run(self, *, tries: int = 5) -> dict[str, Any]:
         """Kills until the cluster is frozen, then waits for the cure."""
@@ -58,9 +59,9 @@ class Freezing:
 
     def _try(self, result: dict[str, Any], tries: int) -> None:
         self.host.wait_until_ready()
-        if not self._wait(lambda: self._done() >= 2, FIRST_BEAT_SECONDS):
-            raise RuntimeError("the cluster never did a task")
         while result["kills"] < tries and not result["frozen"]:
+            if not self._wait(self._is_idle, FIRST_BEAT_SECONDS):
+                raise RuntimeError("the cluster does not come to rest")
             leader = self.host.leader("worker")
             victim = self._victim(leader)
             self._say(f"kills process {victim.pid}")
@@ -83,15 +84,26 @@ class Freezing:
         )
 
     def _victim(self, leader: psutil.Process | None) -> psutil.Process:
-        """The guard starts the workers, then the monitor, then the pusher; one worker has the lock, the other waits."""
+        """The guard starts the workers, then the monitor, then the pusher, and in place of a dead one a new one."""
         guards = [one for one in leader.children() if "hub.child" not in one.cmdline()] if leader else []
-        members = sorted(guards[0].children(), key=lambda one: one.pid) if guards else []
+        members = sorted(guards[0].children(), key=lambda one: one.create_time()) if guards else []
         if len(members) < 4:
             raise RuntimeError(f"the cluster is not whole: {members}")
         if self.who == "monitor":
-            return members[-2]
-        reading = [one for one in members[:-2] if _waits_for_a_pipe(one)]
-        return (reading or members[:-2])[0]
+            return members[-1] if self._others else self._first_monitor(members)
+        self._others = self._others or {one.pid for one in members[-2:]}
+        workers = [one for one in members if one.pid not in self._others]
+        return next((one for one in workers if _waits_for_a_pipe(one)), workers[0])
+
+    def _first_monitor(self, members: list[psutil.Process]) -> psutil.Process:
+        self._others = {one.pid for one in members if one != members[-2]}
+        return members[-2]
+
+    def _is_idle(self) -> bool:
+        """All schedules have run once, and nothing is on its way."""
+        done = self._done()
+        time.sleep(3)
+        return done == self._done() >= self._count("django_q_schedule") and not self._count("django_q_ormq")
 
     def _is_frozen(self, leader: psutil.Process | None) -> bool:
         """The cluster is there, and no task that becomes due now is done."""
@@ -105,8 +117,11 @@ class Freezing:
 
     def _done(self) -> int:
         """How many tasks the cluster has done and struck off."""
+        return self._count("django_q_task")
+
+    def _count(self, table: str) -> int:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            row = connection.execute("SELECT count(*) FROM django_q_task").fetchone()
+            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(row[0]) if row else 0
 
     @staticmethod
