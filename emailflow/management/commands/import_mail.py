@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 TRY_AGAIN = 75
 BATCH_MAILS = 50
 BATCH_BYTES = 8 * 1024 * 1024
-# A reply may wait a minute for the mail that it answers (DESIGN: 12 times 5 seconds).
+# A reply may wait for the mail that it answers: half a minute, or minutes when a worker died. Those are not waited for.
 LONGEST_WAIT = 90.0
 
 
