@@ -3,12 +3,16 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import time_machine
 from django.db import connection
+from django.db.models import F
+from django.utils import timezone
 
-from emailflow.models import Mailbox
+from emailflow.models import Delivery, Mailbox
 from emailflow.services.mailboxes import save_mailbox
 from tests.dovecot import HOST, Account
 from tickets.actors import Actor
@@ -68,6 +72,15 @@ def drop(path: Path, raw: bytes, name: str = "", folder: str = "new") -> Path:
     name = name or f"1700000000.M{uuid.uuid4().hex[:10]}.host"
     (path / "tmp" / name).write_bytes(raw)
     return (path / "tmp" / name).rename(path / folder / name)
+
+
+@contextmanager
+def later(**passed: float) -> Iterator[None]:
+    """That much later: for this process, and for what waits by the clock of the database."""
+    time = timedelta(**passed)
+    Delivery.objects.update(next_try_at=F("next_try_at") - time)
+    with time_machine.travel(timezone.now() + time):
+        yield
 
 
 @contextmanager

@@ -7,6 +7,7 @@ and whatever is not final in the ledger is offered again by the next look.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -38,6 +39,7 @@ LONGEST_PAUSE = timedelta(hours=1)
 # Our own database or disk comes back by itself, and is asked far more often than a stranger's server may be.
 OWN_PAUSE = timedelta(seconds=5)
 LONGEST_OWN_PAUSE = timedelta(minutes=5)
+PAUSES_OF_FINISH = (0.0, 0.5, 2.0, 5.0)  # seconds before each try
 # A mail that makes the server drop the connection costs one reconnect; a bad line must not cost fifty.
 RECONNECTS = 3
 
@@ -109,34 +111,40 @@ def fetch_again(
 
 
 def _finish(mailbox: Mailbox, lease: Lease | None, report: PullReport) -> None:
-    """Give the mailbox back; after trouble the next look waits twice as long as the last."""
-    trouble = report.error or " ".join(sentence(note) for note in report.notes)
-    fields: dict[str, Any] = {"last_error": trouble}
+    """Give the mailbox back; after trouble the next look waits twice as long as the last.
+
+    Tried again while the database comes back: until the lease ends, nobody else would look into this mailbox.
+    """
     if not report.ok:
         logger.warning("mailbox %s: %s", mailbox.slug, report.error, extra={"mailbox": mailbox.slug})
-    try:
-        now = database_now()
-        if trouble:
-            fields["last_error_at"] = now
-        if report.ok:
-            fields |= {
-                "last_success_at": now,
-                "failures": 0,
-                # The rest of a look that was cut short is due at once.
-                "next_pull_at": now if report.cut_short else now + timedelta(seconds=mailbox.interval),
-            }
-        else:
-            fields |= {"failures": mailbox.failures + 1, "next_pull_at": now + _pause(mailbox, report)}
-        if lease is not None:
-            lease.finish(**fields)
-        else:
-            Mailbox.objects.filter(pk=mailbox.pk).update(**fields)
-    except AnyDatabaseError:
-        # The lease runs out by itself; nothing else depends on this row.
-        logger.exception(
-            "mailbox %s: the result of the look could not be written", mailbox.slug, extra={"mailbox": mailbox.slug}
-        )
-        close_old_connections()
+    for pause in PAUSES_OF_FINISH:
+        time.sleep(pause)
+        try:
+            fields = _result(mailbox, report)
+            if lease is not None:
+                lease.finish(**fields)
+            else:
+                Mailbox.objects.filter(pk=mailbox.pk).update(**fields)
+            return
+        except AnyDatabaseError:
+            # After the last try the lease runs out by itself; nothing else depends on this row.
+            logger.exception(
+                "mailbox %s: the result of the look could not be written", mailbox.slug, extra={"mailbox": mailbox.slug}
+            )
+            close_old_connections()
+
+
+def _result(mailbox: Mailbox, report: PullReport) -> dict[str, Any]:
+    trouble = report.error or " ".join(sentence(note) for note in report.notes)
+    now = database_now()
+    fields: dict[str, Any] = {"last_error": trouble}
+    if trouble:
+        fields["last_error_at"] = now
+    if not report.ok:
+        return fields | {"failures": mailbox.failures + 1, "next_pull_at": now + _pause(mailbox, report)}
+    # The rest of a look that was cut short is due at once.
+    next_pull_at = now if report.cut_short else now + timedelta(seconds=mailbox.interval)
+    return fields | {"last_success_at": now, "failures": 0, "next_pull_at": next_pull_at}
 
 
 def _pause(mailbox: Mailbox, report: PullReport) -> timedelta:

@@ -1,18 +1,18 @@
 """Servers that stall, folders that vanish, mailboxes that are put away: and no mail that is lost by it."""
 
-from datetime import timedelta
+from contextlib import suppress
 
 import pytest
-import time_machine
-from django.utils import timezone
+from django.db import OperationalError, connection
 from imapclient import IMAPClient
 
 from emailflow import tasks
+from emailflow.inbound.pull import pull
 from emailflow.models import Delivery, Mailbox, Message
 from emailflow.services.mailboxes import archive_mailbox, bring_back_mailbox, pull_mailbox, save_mailbox
 from emailflow.sources import imap, pop3, wire
 from tests.dovecot import HOST, Account
-from tests.mailboxes import ACTOR, imap_mailbox, mail
+from tests.mailboxes import ACTOR, imap_mailbox, later, mail
 from tests.scripted_imap import ScriptedImap
 from tests.scripted_pop3 import ScriptedPop3
 from tickets.errors import Conflict
@@ -63,7 +63,7 @@ def test_a_mail_in_whose_middle_the_server_stalls_keeps_no_other_out(fault: str,
         assert words in row.last_error
         assert Mailbox.objects.get(pk=mailbox.pk).lease_token == ""
         broken = False
-        with time_machine.travel(timezone.now() + timedelta(hours=1)):
+        with later(hours=1):
             pull_mailbox(mailbox)
     assert subjects() == ["One", "Stalls", "Three"]
 
@@ -78,7 +78,7 @@ def test_a_server_that_always_stalls_gives_the_mailbox_back_and_costs_no_mail() 
         assert "stopped answering" in report.error
         assert Mailbox.objects.get(pk=mailbox.pk).lease_token == ""
         broken = False
-        with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        with later(hours=2):
             assert pull_mailbox(mailbox).ok
     assert Message.objects.count() == 6
 
@@ -136,3 +136,22 @@ def test_an_archived_mailbox_is_not_read_keeps_its_mail_and_can_come_back(mail_a
 def test_only_an_archived_mailbox_is_brought_back() -> None:
     with pytest.raises(Conflict):
         bring_back_mailbox(actor=ACTOR, mailbox=Mailbox.objects.get(slug="api"))
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connection that could break")
+def test_a_mailbox_whose_look_lost_the_database_is_free_for_the_next_look(mail_account: Account) -> None:
+    mailbox = imap_mailbox(mail_account)
+    mail_account.deliver(mail("One"), mail("Two"))
+    left = [1]
+
+    def cut() -> bool:
+        if left and left.pop():
+            with suppress(OperationalError), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return False
+
+    report = pull(mailbox, stopping=cut)
+    mailbox.refresh_from_db()
+    assert "The database does not take the mail" in report.error
+    assert (mailbox.lease_token, mailbox.failures) == ("", 1)
+    assert pull(mailbox).new == 2

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.db import connection
-from django.utils import timezone
 from imapclient import IMAPClient
 
 from emailflow import tasks
@@ -15,7 +13,7 @@ from emailflow.inbound.lease import claim
 from emailflow.models import Delivery, Mailbox, Message
 from emailflow.services.mailboxes import pull_mailbox, save_mailbox
 from tests.dovecot import HOST, Account, Dovecot
-from tests.mailboxes import ACTOR, commits_fail, imap_mailbox, mail
+from tests.mailboxes import ACTOR, commits_fail, imap_mailbox, later, mail
 from tickets.models import Ticket
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.django_db(transaction=True)]
@@ -209,7 +207,7 @@ def test_a_failing_commit_leaves_the_server_untouched(mail_account: Account, act
     assert "the disk of the database is full" in str(report)
     assert Message.objects.count() == 0
     assert flags_of(mail_account) == [set(), set()]
-    with time_machine.travel(timezone.now() + timedelta(hours=1)):
+    with later(hours=1):
         assert pull_mailbox(Mailbox.objects.get(pk=mailbox.pk)).ok
     assert subjects() == ["One", "Two"]
     assert flags_of(mail_account) != [set(), set()]
@@ -220,10 +218,10 @@ def test_database_trouble_never_sets_a_mail_aside(mail_account: Account) -> None
     mail_account.deliver(mail())
     with commits_fail():
         for hours in range(1, 9):
-            with time_machine.travel(timezone.now() + timedelta(hours=hours)):
+            with later(hours=hours):
                 pull_mailbox(mailbox)
     assert Delivery.objects.get().state == "seen"
-    with time_machine.travel(timezone.now() + timedelta(days=1)):
+    with later(days=1):
         assert pull_mailbox(mailbox).new == 1
 
 

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import time_machine
-from django.utils import timezone
 
 from emailflow import tasks
 from emailflow.models import Delivery, Mailbox, Message
 from emailflow.services import mailboxes
 from emailflow.services.mailboxes import pull_mailbox, save_mailbox
 from tests.dovecot import HOST, Account
-from tests.mailboxes import ACTOR, commits_fail, imap_mailbox, mail
+from tests.mailboxes import ACTOR, commits_fail, imap_mailbox, later, mail
 from tests.scripted_pop3 import ScriptedPop3
 from tests.tls import server_context
 from tickets import blobs
@@ -101,7 +99,7 @@ def test_a_failing_commit_deletes_nothing(mail_account: Account) -> None:
     with commits_fail():
         assert not pull_mailbox(mailbox).ok
     assert left_on(mail_account) == 2
-    with time_machine.travel(timezone.now() + timedelta(hours=1)):
+    with later(hours=1):
         assert pull_mailbox(Mailbox.objects.get(pk=mailbox.pk)).ok
     assert subjects() == ["One", "Two"]
     assert left_on(mail_account) == 0
@@ -163,7 +161,7 @@ def test_one_mail_that_cannot_be_fetched_is_set_aside_and_never_deleted() -> Non
         mailbox = scripted_mailbox(server, after_read="delete")
         assert pull_mailbox(mailbox).new == 2
         for day in range(1, 5):
-            with time_machine.travel(timezone.now() + timedelta(days=day)):
+            with later(days=day):
                 report = pull_mailbox(mailbox)
         assert "set aside after five tries" in str(report)
         assert list(server.mails) == ["b"]

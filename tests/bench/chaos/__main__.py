@@ -31,6 +31,8 @@ DATABASE = "chaos"
 SHORT_MAILS, SHORT_FAULTS, SHORT_LEASE, SHORT_STALE = 2_000, 30, 20, 100
 LONG_MAILS, LONG_FAULTS = 10_000, 100
 SHOWN = 40
+# Longer than the lease of a mailbox whose reader died.
+LONGEST_STALL = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -204,7 +206,7 @@ class Trial:
             reach = int(share * number)
             until(
                 lambda reach=reach: delivery.counts.delivered >= reach,  # type: ignore[misc]
-                120,
+                LONGEST_STALL,
                 lambda: f"the mails are not taken: {delivery.counts}",
             )
         delivery.allow(len(self.letters))

@@ -1,12 +1,10 @@
 """What staff read when a mail server does not do what it should, and that no such trouble costs a mail."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import time_machine
-from django.utils import timezone
 
 from emailflow.models import Delivery, Mailbox, Message
 from emailflow.services import mailboxes
@@ -14,7 +12,7 @@ from emailflow.services.mailboxes import pull_mailbox, save_mailbox
 from emailflow.sources.base import Position, SourceError
 from emailflow.sources.imap import ImapSource
 from tests.dovecot import HOST, Account
-from tests.mailboxes import ACTOR, imap_mailbox, mail
+from tests.mailboxes import ACTOR, imap_mailbox, later, mail
 from tests.postgresql import free_port
 from tests.scripted_imap import ScriptedImap
 from tests.tls import server_context
@@ -151,7 +149,7 @@ def test_one_mail_that_cannot_be_fetched_is_set_aside_after_five_tries() -> None
         mailbox = scripted_mailbox(server)
         assert pull_mailbox(mailbox).new == 2
         for day in range(1, 5):
-            with time_machine.travel(timezone.now() + timedelta(days=day)):
+            with later(days=day):
                 report = pull_mailbox(mailbox)
         assert "set aside after five tries" in str(report)
         row = Delivery.objects.get(uid="2")
@@ -184,7 +182,7 @@ def test_a_line_that_keeps_breaking_costs_no_mail() -> None:
         report = pull_mailbox(mailbox)
         assert not report.ok
         broken = False
-        with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        with later(hours=2):
             pull_mailbox(mailbox)
         assert Message.objects.count() == 8
 
