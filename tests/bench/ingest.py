@@ -186,7 +186,9 @@ def _floor() -> tuple[Any, Callable[[Sequence[bytes]], None]]:
 def _mailbox() -> Any:
     from emailflow.models import Mailbox
 
-    return Mailbox.objects.get_or_create(slug="bench", defaults={"name": "Bench", "protocol": "maildir", "addresses": ["support@hub.example"]})[0]
+    return Mailbox.objects.get_or_create(
+        slug="bench", defaults={"name": "Bench", "protocol": "maildir", "addresses": ["support@hub.example"]}
+    )[0]
 
 
 def _store(mails: Sequence[bytes]) -> None:

@@ -5,8 +5,8 @@ HTML beside the text as Outlook writes it.
 """
 
 import random
-from base64 import encodebytes
-from collections.abc import Iterator
+from base64 import b64encode, encodebytes
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -65,7 +65,7 @@ def _letter(
     charset = chance.choice(("utf-8", "utf-8", "iso-8859-1"))
     body = "\n".join(lines)
     headers = [
-        f"Received: from mx.customer.example by mx.hub.example; {format_datetime(moment)}",
+        *_transport(chance, moment),
         f"From: Person <{sender}>",
         "To: support@hub.example",
         f"Subject: {_encoded(subject)}",
@@ -83,6 +83,8 @@ def _letter(
         )
     kind = "alternative"
     if chance.random() < 0.15:
+        inner = f"i{chance.getrandbits(64):016x}"
+        parts = [_together(inner, parts)]
         content = chance.randbytes(chance.randint(50_000, 300_000))
         disposition = 'Content-Disposition: attachment; filename="bilag.pdf"\r\n'
         encoded = encodebytes(b"%PDF-1.4" + content).replace(b"\n", b"\r\n")
@@ -90,10 +92,42 @@ def _letter(
         parts.append(head.encode() + encoded)
         kind = "mixed"
     headers.append(f'Content-Type: multipart/{kind}; boundary="{boundary}"')
+    return "\r\n".join(headers).encode() + b"\r\n\r\n" + _joined(boundary, parts)
+
+
+def _joined(boundary: str, parts: Sequence[bytes]) -> bytes:
     delimiter = f"\r\n--{boundary}\r\n".encode()
-    return (
-        "\r\n".join(headers).encode() + b"\r\n\r\n" + delimiter.join([b"", *parts]) + f"\r\n--{boundary}--\r\n".encode()
-    )
+    return delimiter.join([b"", *parts]) + f"\r\n--{boundary}--\r\n".encode()
+
+
+def _together(boundary: str, parts: Sequence[bytes]) -> bytes:
+    """Text and HTML as one part beside the attachments."""
+    head = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
+    return head.encode() + _joined(boundary, parts)
+
+
+def _transport(chance: random.Random, moment: datetime) -> list[str]:
+    """What the servers on the way and the sender's system write above a mail."""
+    stamp = format_datetime(moment)
+
+    def seal(size: int) -> str:
+        return "\r\n\t".join(b64encode(chance.randbytes(48)).decode() for _ in range(size))
+
+    hops = [
+        f"Received: from relay{hop}.customer.example (relay{hop}.customer.example [192.0.2.{hop + 1}])\r\n"
+        f"\tby relay{hop + 1}.customer.example with ESMTPS id {chance.getrandbits(48):012X};\r\n\t{stamp}"
+        for hop in range(3)
+    ]
+    return [
+        f"Received: from mx.customer.example by mx.hub.example; {stamp}",
+        f"ARC-Seal: i=1; a=rsa-sha256; t=1765000000; cv=none; d=relay.example; s=arc;\r\n\tb={seal(5)}",
+        f"ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=relay.example; s=arc;\r\n\tb={seal(5)}",
+        *hops,
+        f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=customer.example; s=mail;\r\n\tb={seal(5)}",
+        "X-MS-Has-Attach: no",
+        "X-MS-Exchange-Organization-SCL: 1",
+        f"X-Microsoft-Antispam-Message-Info:\r\n\t{seal(12)}",
+    ]
 
 
 def _encoded(subject: str) -> str:
