@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from django.db.models import Exists, OuterRef, Q
+from django.db import connection
 
 from emailflow.inbound.work import Work
 from tickets.models import Participant, ParticipantState, Ticket
@@ -23,22 +23,33 @@ def leads(work: Work, seen: frozenset[int] = frozenset()) -> Iterable[int]:
         yield work.duplicate_of.ticket_id
 
 
+_LOCK = """
+SELECT ticket.id, EXISTS (
+    SELECT 1 FROM tticket_participants who JOIN contacts ON contacts.id = ticket.contact_id
+    WHERE who.ticket_id = ticket.id AND who.address = contacts.email AND who.state = %s
+)
+FROM tticket_tickets ticket
+WHERE ticket.id IN ({marks}) OR ticket.id IN (
+    SELECT merged_into_id FROM tticket_tickets WHERE id IN ({marks}) AND merged_into_id IS NOT NULL
+)
+ORDER BY ticket.id {for_update}
+"""
+
+
 def lock(wanted: set[int]) -> dict[int, Ticket]:
     """The tickets and those they were merged into, locked by id, with the requester."""
     if not wanted:
         return {}
-    targets = Ticket.objects.filter(pk__in=wanted, merged_into__isnull=False).values("merged_into")
-    refused = Participant.objects.filter(
-        ticket=OuterRef("pk"), address=OuterRef("contact__email"), state=ParticipantState.REFUSED
-    )
+    ids = sorted(wanted)
+    for_update = "FOR NO KEY UPDATE OF ticket" if connection.vendor == "postgresql" else ""
+    sql = _LOCK.format(marks=", ".join(["%s"] * len(ids)), for_update=for_update)
     # Closes the race with staff who merge, close or change the ticket while the mail is filed.
-    rows = (
-        Ticket.objects.select_for_update(no_key=True, of=("self",))
-        .filter(Q(pk__in=wanted) | Q(pk__in=targets))
-        .select_related("contact")
-        .annotate(requester_refused=Exists(refused))
-        .order_by("pk")
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [ParticipantState.REFUSED.value, *ids, *ids])
+        refused = dict(cursor.fetchall())
+    rows = Ticket.objects.filter(pk__in=refused).select_related("contact").order_by("pk")
+    for row in rows:
+        row.requester_refused = bool(refused[row.pk])  # type: ignore[attr-defined]
     return {row.pk: row for row in rows}
 
 

@@ -40,6 +40,9 @@ MAX_ADDRESS_VALUE = 64_000
 MAX_SUBJECT = 1_000
 MAX_TEXT = 2_000_000
 _LOOSE_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]\\]{1,200}@[^\s<>,;:\"()\\@]{1,200}")
+# One address, with or without an unquoted name of plain words: what most headers hold, and nothing to think about.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=^_`{|}~.-]"
+_ONE_ADDRESS = re.compile(rf"(?:([A-Za-z0-9]+(?: [A-Za-z0-9]+){{0,5}}) <({_ATOM}+@{_ATOM}+)>|({_ATOM}+@{_ATOM}+))")
 _ADDRESS_FIELDS = ("From", "Reply-To", "To", "Cc")
 
 
@@ -226,6 +229,16 @@ def _address_values(block: HeaderBlock, name: str, defects: list[str]) -> list[s
 
 def _read_block(values: dict[str, str]) -> dict[str, list[Address]]:
     """The addresses of one value a header (RFC 5322 section 3.4, groups included)."""
+    found: dict[str, list[Address]] = {}
+    for name, value in values.items():
+        if (one := _ONE_ADDRESS.fullmatch(value)) is not None:
+            found[name] = [Address(_address(one[2] or one[3]), one[1] or "")]
+    if len(found) == len(values):
+        return found
+    return _grammar({name: value for name, value in values.items() if name not in found}) | found
+
+
+def _grammar(values: dict[str, str]) -> dict[str, list[Address]]:
     lines = "".join(f"{name}: {canonical_words(value)}\n" for name, value in values.items())
     parsed = mailparser.parse_from_string(lines + "\n")
     pairs = {"From": parsed.from_, "Reply-To": parsed.reply_to, "To": parsed.to, "Cc": parsed.cc}

@@ -70,7 +70,8 @@ def codec_for(declared: str) -> str | None:
 
 def clean(text: str) -> str:
     """Without NUL and lone surrogates, which databases refuse."""
-    return _SURROGATES.sub("\ufffd", text.replace("\x00", ""))
+    text = text.replace("\x00", "")
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 def decode(data: bytes, declared: str) -> tuple[str, str]:

@@ -39,13 +39,17 @@ class HeaderBlock:
 
     fields: list[tuple[str, str]] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
+    _values: dict[str, list[str]] = field(default_factory=dict)  # by the name in lower case
+
+    def add(self, name: str, value: str) -> None:
+        self.fields.append((name, value))
+        self._values.setdefault(name.lower(), []).append(value)
 
     def first(self, name: str) -> str:
         return next(iter(self.all(name)), "")
 
     def all(self, name: str) -> list[str]:
-        wanted = name.lower()
-        return [value for key, value in self.fields if key.lower() == wanted]
+        return self._values.get(name.lower(), [])
 
 
 def split_message(
@@ -98,8 +102,10 @@ def _collect(lines: list[bytes], block: HeaderBlock) -> None:
 
     def finish() -> None:
         if name:
-            value = _CONTROL.sub(" ", clean(decode_header_bytes(b" ".join(pieces)))).strip()
-            block.fields.append((name, value))
+            value = decode_header_bytes(b" ".join(pieces))
+            if not (value.isascii() and value.isprintable()):
+                value = _CONTROL.sub(" ", clean(value))
+            block.add(name, value.strip())
 
     for line in lines:
         if line[:1] in (b" ", b"\t"):
@@ -198,6 +204,8 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
 
 def one_line(value: str) -> str:
     """Without control characters, line ends and runs of white space: safe as a header of a later mail."""
+    if value.isascii() and value.isprintable():  # as most are
+        return " ".join(value.split()) if "  " in value else value.strip()
     return " ".join(_CONTROL.sub(" ", clean(value)).split())
 
 

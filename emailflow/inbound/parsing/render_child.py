@@ -69,6 +69,7 @@ _IMPLIED = frozenset(
         "colgroup",
     }
 )
+_FLAT = _VOID | _IMPLIED
 _RAW_TEXT = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "title", "xmp", "noscript")}
 _TAG = re.compile(r"<(?:!--|(/?)([A-Za-z][A-Za-z0-9:-]{0,40}))")
 _NAMES = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})")
@@ -176,9 +177,8 @@ def is_harmless(html: str) -> bool:
         return False
     opened: dict[str, int] = {}
     depth = 0
-    for closing, name in _NAMES.findall(html):
-        tag = name.lower()
-        if tag in _VOID or tag in _IMPLIED:
+    for closing, tag in _NAMES.findall(html.lower()):
+        if tag in _FLAT:
             continue
         if not closing:
             opened[tag] = opened.get(tag, 0) + 1
