@@ -7,7 +7,8 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,6 +18,7 @@ from django.conf import settings
 from tickets.blob_places.base import Draft, Stored
 
 UNFINISHED = ".new-"
+SIDE_BY_SIDE = 8  # files that are synced at once
 
 
 def path_of(sha256: str) -> Path:
@@ -29,38 +31,46 @@ def _trash() -> Path:
     return Path(settings.BLOB_DIR) / "trash"
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _target(sha256: str) -> Path:
+    """Where the blob will stand; its folders are made, durably, where they are missing."""
+    target = path_of(sha256)
+    if not target.parent.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sync(target.parent.parent)
+    return target
+
+
+def _write(content: bytes) -> tuple[str, Path]:
+    """A draft beside its place, not synced: its hash and its name."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    descriptor, name = tempfile.mkstemp(dir=_target(sha256).parent, prefix=UNFINISHED)
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return sha256, draft
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _target(sha256: str) -> Path:
-    """Where the blob will stand; its folders are made, durably, where they are missing."""
-    target = path_of(sha256)
-    if not target.parent.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sync_folder(target.parent.parent)
-    return target
-
-
-def _write(content: bytes, *, sync: bool) -> tuple[str, Path]:
-    sha256 = hashlib.sha256(content).hexdigest()
-    target = _target(sha256)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=UNFINISHED)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            if sync:
-                os.fsync(stream.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return sha256, target.parent
+def _sync_all(paths: Collection[Path]) -> None:
+    """Side by side: the disk takes what waits together in one go."""
+    if len(paths) < 2:
+        for path in paths:
+            _sync(path)
+        return
+    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(paths))) as threads:
+        for _ in threads.map(_sync, paths):
+            pass  # raises what a thread raised
 
 
 class _File:
@@ -80,7 +90,7 @@ class _File:
         self.stream.close()
         Path(self._name).replace(target)
         if sync:
-            _sync_folder(target.parent)
+            _sync(target.parent)
 
     def drop(self) -> None:
         self.stream.close()
@@ -89,22 +99,29 @@ class _File:
 
 class Disk:
     def put(self, content: bytes, *, sync: bool) -> str:
-        sha256, folder = _write(content, sync=sync)
-        if sync:
-            _sync_folder(folder)
-        return sha256
+        return self._put([content], sync=sync)[0]
 
     def put_many(self, contents: Iterable[bytes]) -> list[str]:
         """Each folder is synced once, before the function returns."""
-        folders: set[Path] = set()
-        names = []
-        for content in contents:
-            sha256, folder = _write(content, sync=True)
-            names.append(sha256)
-            folders.add(folder)
-        for folder in folders:
-            _sync_folder(folder)
-        return names
+        return self._put(contents, sync=True)
+
+    @staticmethod
+    def _put(contents: Iterable[bytes], *, sync: bool) -> list[str]:
+        drafts: list[tuple[str, Path]] = []
+        try:
+            for content in contents:
+                drafts.append(_write(content))  # noqa: PERF401  what was written before a failure is removed
+            if sync:
+                _sync_all([draft for _, draft in drafts])
+            for sha256, draft in drafts:
+                draft.replace(path_of(sha256))
+        except BaseException:
+            for _, draft in drafts:
+                draft.unlink(missing_ok=True)
+            raise
+        if sync:
+            _sync_all({path_of(sha256).parent for sha256, _ in drafts})
+        return [sha256 for sha256, _ in drafts]
 
     def draft(self) -> Draft:
         return _File()
