@@ -87,7 +87,7 @@ def _statement(model: type[models.Model], conflict: OnConflict | None) -> tuple[
     meta = model._meta
     fields = [field for field in meta.concrete_fields if not field.generated and not _is_counted(field)]
     names = ", ".join(quote(str(field.column)) for field in fields)
-    arrays = ", ".join(f"%s::{_base_type(field)}[]" for field in fields)
+    arrays = ", ".join(f"%s::{base_type(field)}[]" for field in fields)
     sql = f"INSERT INTO {quote(meta.db_table)} ({names}) SELECT * FROM UNNEST({arrays})"
     if conflict is STAYS:
         sql += " ON CONFLICT DO NOTHING"
@@ -106,8 +106,8 @@ def _is_counted(field: "models.Field[Any, Any]") -> bool:
     return isinstance(field, models.AutoField | models.BigAutoField)
 
 
-def _base_type(field: "models.Field[Any, Any]") -> str:
-    """Without its length: what is too long must be refused, not cut."""
+def base_type(field: "models.Field[Any, Any]") -> str:
+    """The column's type without its length: what is too long must be refused, not cut."""
     return re.sub(r"\(.*?\)", "", str(field.db_type(connection)))
 
 
