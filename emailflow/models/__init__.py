@@ -10,6 +10,15 @@ from emailflow.models.mailbox import (
     StartPolicy,
 )
 from emailflow.models.message import DUE_STATES, Message, Outcome, State, Trace
+from emailflow.models.outbox import (
+    DUE_OUTBOX_STATES,
+    Channel,
+    OutboxKind,
+    OutboxState,
+    Outgoing,
+    Suppression,
+    Template,
+)
 from emailflow.models.workflow import (
     ANY_LABEL,
     Execution,
@@ -22,8 +31,10 @@ from emailflow.models.workflow import (
 
 __all__ = [
     "ANY_LABEL",
+    "DUE_OUTBOX_STATES",
     "DUE_STATES",
     "AfterRead",
+    "Channel",
     "Delivery",
     "DeliveryState",
     "Execution",
@@ -33,11 +44,16 @@ __all__ = [
     "Mailbox",
     "MailboxCursor",
     "Message",
+    "OutboxKind",
+    "OutboxState",
     "Outcome",
+    "Outgoing",
     "Protocol",
     "Security",
     "StartPolicy",
     "State",
+    "Suppression",
+    "Template",
     "Trace",
     "Workflow",
     "WorkflowCondition",

@@ -77,6 +77,13 @@ class Mailbox(models.Model):
     from_name = models.TextField(blank=True, default="")
     from_address = models.TextField(blank=True, default="")
     plus_addressing = models.BooleanField(default=False)
+    smtp_host = models.TextField(blank=True, default="", help_text="Empty: the server of EMAIL_URL sends.")
+    smtp_port = models.PositiveIntegerField(null=True, blank=True)
+    smtp_security = models.TextField(choices=Security.choices, default=Security.STARTTLS)
+    smtp_username = models.TextField(blank=True, default="")
+    smtp_secret = EncryptedTextField()
+    signature = models.TextField(blank=True, default="", help_text="Below every answer, after the agent's own.")
+    acknowledge = models.BooleanField(default=True, help_text="Tell the customer the number of a new ticket.")
     silent_after = models.PositiveIntegerField(
         default=24, help_text="Hours without a successful look until the front page says so."
     )
