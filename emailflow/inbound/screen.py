@@ -168,12 +168,18 @@ def _null_sender(mail: ParsedMail) -> Answer:
 
 
 def _machine_sender(mail: ParsedMail) -> Answer:
-    local = mail.sender.key.partition("@")[0]
+    reason = takes_no_answers(mail.sender.key)
+    return (Kind.AUTO_GENERATED, reason) if reason else None
+
+
+def takes_no_answers(address: str) -> str:
+    """Why an address, in lower case, belongs to a machine that reads no mail, or ''."""
+    local = address.partition("@")[0]
     if local in _NULL_SENDERS:
-        return Kind.AUTO_GENERATED, f"Its sender is {local}."
+        return f"Its sender is {local}."
     if _NO_REPLY.match(local):
-        return Kind.AUTO_GENERATED, f"Its sender {local} takes no replies."
-    return None
+        return f"Its sender {local} takes no replies."
+    return ""
 
 
 # The first rule that answers wins. An automatic answer is told from other machine mail first, because a note
