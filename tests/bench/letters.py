@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-_WORDS = {
+WORDS = {
     "da": "vi har et problem med printeren på kontoret den skriver ikke ud længere og mailen går også i stå når jeg "
     "åbner en vedhæftet fil kan I hjælpe os hurtigst muligt faktura ordre levering bestilling netværk adgangskode "
     "brugeren blev låst ude i går eftermiddags og systemet melder fejl hver gang tak for hjælpen på forhånd",
@@ -26,7 +26,7 @@ _OUTLOOK_STYLE = (
 )
 
 
-def letters(count: int, seed: int) -> Iterator[bytes]:
+def letters(count: int, seed: int, replies: float = 0.4) -> Iterator[bytes]:
     """``count`` mails; a reply names one of the mails before it and comes from the same sender."""
     chance = random.Random(seed)
     start = datetime.now(UTC) - timedelta(seconds=count)
@@ -34,7 +34,7 @@ def letters(count: int, seed: int) -> Iterator[bytes]:
     for index in range(count):
         moment = start + timedelta(seconds=index)
         message_id = f"<{seed}.{index}.{chance.getrandbits(48):012x}@customer{index % 97}.example>"
-        parent = chance.choice(sent[-400:]) if sent and chance.random() < 0.4 else None
+        parent = chance.choice(sent[-400:]) if sent and chance.random() < replies else None
         sender = parent[1] if parent else f"person{chance.randrange(1500)}@customer{chance.randrange(97)}.example"
         language = chance.choice(("da", "en"))
         subject = f"Re: {parent[2]}" if parent else _text(chance, language, 5)
@@ -42,8 +42,19 @@ def letters(count: int, seed: int) -> Iterator[bytes]:
         yield _letter(chance, language, message_id, parent[0] if parent else "", sender, subject, moment)
 
 
+def answers(originals: Sequence[tuple[str, str, str]], seed: int) -> Iterator[bytes]:
+    """A reply to each (Message-ID, sender, subject), by that sender."""
+    chance = random.Random(seed)
+    start = datetime.now(UTC) - timedelta(seconds=len(originals))
+    for index, (parent, sender, subject) in enumerate(originals):
+        message_id = f"<{seed}.{index}.{chance.getrandbits(48):012x}@answers.example>"
+        moment = start + timedelta(seconds=index)
+        language = chance.choice(("da", "en"))
+        yield _letter(chance, language, message_id, parent, sender, f"Re: {subject}", moment)
+
+
 def _text(chance: random.Random, language: str, words: int) -> str:
-    vocabulary = _WORDS[language].split()
+    vocabulary = WORDS[language].split()
     return " ".join(chance.choice(vocabulary) for _ in range(words)).capitalize()
 
 
