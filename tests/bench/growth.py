@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.growth", description=__doc__.partition("\n")[0])
     add_options(parser)
     options = parser.parse_args(arguments)
+    check(parser, options)
     with installation(options.folder, "postgresql"):
         figures = measure(options)
     print(json.dumps(figures) if options.json else _table(figures))
@@ -60,6 +61,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", help="where data and database live while it runs (default: the temporary folder)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if not 1 <= options.tickets <= options.comments:
+        parser.error("--comments: every ticket has at least the one that opened it")
 
 
 def as_arguments(options: argparse.Namespace) -> Iterator[str]:

@@ -50,6 +50,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--peer-env", type=Path, help="keep its virtual environment in this folder")
     growth.add_options(parser)
     options = parser.parse_args(arguments)
+    growth.check(parser, options)
     if options.database == "sqlite" and (options.growth or options.peer):
         parser.error("--growth and --peer need PostgreSQL")
     return options

@@ -8,8 +8,9 @@ Triggers stay.
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,13 +44,11 @@ class Loaded:
 
 
 def load(tickets: int, comments: int) -> Loaded:
-    """Add ``tickets`` with ``comments`` (the opening ones included) and all that belongs to them.
+    """Add ``tickets`` with ``comments`` (at least as many: the opening ones count) and all that belongs to them.
 
     Into the database of ``DATABASE_URL``, beside what is there; nobody else may use it meanwhile. It ends vacuumed,
     analyzed and with a checkpoint, so that nothing of it runs on while something is measured.
     """
-    if not 1 <= tickets <= comments:
-        raise ValueError("comments: every ticket has at least the one that opened it")
     begun = time.perf_counter()
     _staff()
     clock = _Steps()
@@ -58,7 +57,7 @@ def load(tickets: int, comments: int) -> Loaded:
         clock.run("plan", lambda: _plan(session, tickets, comments))
         with _without_indexes(session, clock):
             jobs = loading_sql.inserts(first)
-            clock.run("rows", lambda: _in_parallel([[*sql] for sql in jobs]))
+            clock.run("rows", lambda: _in_parallel(jobs))
         for table in loading_sql.TABLES:
             _set_sequence(session, table)
         session.execute(loading_sql.COUNTERS)
@@ -82,39 +81,32 @@ class _Steps:
         self.seconds[name] = round(time.perf_counter() - begun, 1)
 
 
-class _without_indexes:
+@contextmanager
+def _without_indexes(session: "psycopg.Connection[Any]", clock: _Steps) -> Iterator[None]:
     """Drops foreign keys, unique constraints and indexes of the loaded tables, and makes them again.
 
     Not after an exception: then the database is of no use any more.
     """
-
-    def __init__(self, session: "psycopg.Connection[Any]", clock: _Steps) -> None:
-        self.session, self.clock = session, clock
-
-    def __enter__(self) -> None:
-        self.constraints, self.indexes = _constraints(self.session), _indexes(self.session)
-        for table in loading_sql.TABLES:
-            self.session.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
-        # Foreign keys first: they hang on the others.
-        for table, name, _, _ in sorted(self.constraints, key=lambda constraint: constraint[2] != "f"):
-            self.session.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
-        for name, _ in self.indexes:
-            self.session.execute(f'DROP INDEX "{name}"')
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            return
-        # The full-text index takes longest: it begins first.
-        indexes = [[sql] for _, sql in sorted(self.indexes, key=lambda index: "USING gin" not in index[1])]
-        unique = [_added(constraint) for constraint in self.constraints if constraint[2] == "u"]
-        foreign = [_added(constraint) for constraint in self.constraints if constraint[2] == "f"]
-        self.clock.run("indexes", lambda: _in_parallel([*indexes, *([sql] for sql in unique)]))
-        # One after the other: each locks two tables.
-        self.clock.run("foreign keys", lambda: _in_parallel([foreign]))
-        for table in loading_sql.TABLES:
-            self.session.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
-        if (_constraints(self.session), _indexes(self.session)) != (self.constraints, self.indexes):
-            raise RuntimeError("the loader has not made all constraints and indexes again")
+    constraints, indexes = _constraints(session), _indexes(session)
+    for table in loading_sql.TABLES:
+        session.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    # Foreign keys first: they hang on the others.
+    for table, name, _, _ in sorted(constraints, key=lambda constraint: constraint[2] != "f"):
+        session.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+    for name, _ in indexes:
+        session.execute(f'DROP INDEX "{name}"')
+    yield
+    # The full-text index takes longest: it begins first.
+    made = [[sql] for _, sql in sorted(indexes, key=lambda index: "USING gin" not in index[1])]
+    made += [[_added(constraint)] for constraint in constraints if constraint[2] == "u"]
+    clock.run("indexes", lambda: _in_parallel(made))
+    # One after the other: each locks two tables.
+    foreign = [_added(constraint) for constraint in constraints if constraint[2] == "f"]
+    clock.run("foreign keys", lambda: _in_parallel([foreign]))
+    for table in loading_sql.TABLES:
+        session.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
+    if (_constraints(session), _indexes(session)) != (constraints, indexes):
+        raise RuntimeError("the loader has not made all constraints and indexes again")
 
 
 def _added(constraint: tuple[str, str, str, str]) -> str:
@@ -141,9 +133,13 @@ def _indexes(session: "psycopg.Connection[Any]") -> list[tuple[str, str]]:
 
 def _in_parallel(jobs: Sequence[Sequence[str]]) -> None:
     """Each job's statements one after the other, the jobs two at a time."""
-    with ThreadPoolExecutor(_WORKERS) as workers:
+    workers = ThreadPoolExecutor(_WORKERS)
+    try:
         for done in [workers.submit(_execute, job) for job in jobs]:
             done.result()
+    finally:
+        # After Ctrl-C: what still runs ends with the server.
+        workers.shutdown(wait=False, cancel_futures=True)
 
 
 def _execute(statements: Sequence[str]) -> None:
@@ -189,7 +185,7 @@ def _plan(session: "psycopg.Connection[Any]", tickets: int, comments: int) -> No
 
 
 def _texts() -> list[tuple[str, str]]:
-    """Texts of 20 to 60 words: half of them common ones, the rest from a large vocabulary, few of them often."""
+    """Texts of 10 to 30 words: half of them common ones, the rest from a large vocabulary, few of them often."""
     chance = random.Random(1)
     common = [word for words in WORDS.values() for word in words.split()]
     syllables = [a + b for a in "bdfghjklmnprstv" for b in "aeiouyæøå"]
@@ -201,7 +197,7 @@ def _texts() -> list[tuple[str, str]]:
             for _ in range(number)
         )
 
-    return [(words(chance.randint(20, 60)), words(5)) for _ in range(TEXTS)]
+    return [(words(chance.randint(10, 30)), words(5)) for _ in range(TEXTS)]
 
 
 def _staff() -> None:

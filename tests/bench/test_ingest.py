@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from tests.bench.peer import Peer, PeerError
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -49,11 +51,8 @@ def test_growth_loads_what_it_is_told_and_compares(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_peer_that_cannot_be_installed_is_said_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from tests.bench.peer import Peer, PeerError
-
+@pytest.mark.slow
+def test_peer_that_cannot_be_installed_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     with pytest.raises(PeerError, match=r"django-helpdesk 2\.6\.1 could not be installed: .+"):
