@@ -36,6 +36,7 @@ LONGEST_STALL = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    began = time.monotonic()
     options = _options(arguments)
     folder = Path(tempfile.mkdtemp(prefix="hub-chaos-", dir=options.folder))
     folder.chmod(0o755)
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result: dict[str, Any] = {}
     try:
         servers.open()
-        result = freeze(servers) if options.freeze else Trial(options, servers).run()
+        result = freeze(servers) if options.freeze else Trial(options, servers, began).run()
     finally:
         for process in with_mark(servers.mark):
             process.kill()
@@ -92,15 +93,25 @@ def _frozen_for_good(results: Sequence[dict[str, Any]]) -> list[str]:
 class Trial:
     """One run, from empty databases to the verdict."""
 
-    def __init__(self, options: argparse.Namespace, servers: Servers) -> None:
+    def __init__(self, options: argparse.Namespace, servers: Servers, began: float) -> None:
         self.options = options
         self.servers = servers
-        self.began = time.monotonic()
+        self.began = began
         self.happened: list[dict[str, Any]] = []
         self.threads = conversations(options.mails, options.seed)
         self.letters = by_serial(self.threads)
 
     def run(self) -> dict[str, Any]:
+        stale = SHORT_STALE if self.options.short else 0
+        who = () if self.options.only else WHO
+        with ThreadPoolExecutor() as beside:
+            # They take long, and hardly any of the processor.
+            freezing = [beside.submit(Freezing(self.servers, one, stale=stale).run) for one in who]
+            result = self._run()
+            result["freezing"] = [trial.result() for trial in freezing]
+        return self._close(result)
+
+    def _run(self) -> dict[str, Any]:
         token = self._prepare()
         hosts = [self._host(name) for name in ("a", "b")]
         for host in hosts:
@@ -116,20 +127,13 @@ class Trial:
             database=self.servers.url(DATABASE, direct=True),
             seed=self.options.seed,
         )
-        stale = SHORT_STALE if self.options.short else 0
-        with ThreadPoolExecutor() as beside:
-            freezing = [
-                beside.submit(Freezing(self.servers, who, stale=stale).run) for who in WHO if not self.options.only
-            ]
-            delivery.start()
-            try:
-                self._harm(hosts, delivery)
-                settled = self._settle(hosts, delivery)
-            finally:
-                delivery.stop()
-            result = self._verdict(hosts, delivery, settled)
-            result["freezing"] = [trial.result() for trial in freezing]
-        return self._close(result)
+        delivery.start()
+        try:
+            self._harm(hosts, delivery)
+            settled = self._settle(hosts, delivery)
+        finally:
+            delivery.stop()
+        return self._verdict(hosts, delivery, settled)
 
     def _close(self, result: dict[str, Any]) -> dict[str, Any]:
         found = [*result.pop("problems"), *_frozen_for_good(result["freezing"])]
