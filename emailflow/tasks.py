@@ -6,9 +6,12 @@ from emailflow.inbound.due import for_at_most, pull_due
 from emailflow.inbound.pipeline import process_due, process_lapsed
 from emailflow.inbound.retention import let_go
 from emailflow.inbound.spool import clear_spool
+from emailflow.outbound.send import send_all
 
 # Below the time limit of django-q2, which kills: the rest is done by the next task.
 LONGEST_TASK = 100
+# Below a minute: a backlog, or a mail server that hangs, must not keep all workers from the mail that comes in.
+LONGEST_SENDING = 50
 
 
 def pull_due_mailboxes() -> int:
@@ -34,3 +37,8 @@ def sweep() -> int:
         while not time_is_up() and (count := take()):
             done += count
     return done
+
+
+def send_mail() -> int:
+    """Each minute: send what is due. Returns how many mails were taken."""
+    return send_all(stopping=for_at_most(LONGEST_SENDING))

@@ -29,6 +29,7 @@ SCHEDULES = (
     HEARTBEAT,
     Every("Pull the mailboxes that are due", "emailflow.tasks.pull_due_mailboxes"),
     Every("Take up mail that was left behind", "emailflow.tasks.sweep"),
+    Every("Send the mail that is due", "emailflow.tasks.send_mail"),
     Every("Forget raw mail whose time is over", "emailflow.tasks.let_raw_mail_go", minutes=60),
     Every("Remove what nobody needs any more", "hub.pruning.prune_in_background", minutes=24 * 60),
 )

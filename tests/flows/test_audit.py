@@ -33,6 +33,7 @@ _WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNOR
 PARTS = {
     "tickets.services.comments.write_comment",
     "tickets.services.email_log.log_incoming",
+    "tickets.services.email_log.log_outgoing",
     "tickets.services.files.attach",
     "tickets.services.files.clean_name",
     "tickets.services.files.sniff",

@@ -8,6 +8,7 @@ from django.utils import timezone
 from tickets.actors import Actor
 from tickets.models import Attachment, Comment, Direction, EmailLog, SearchKind, SearchText, Ticket
 from tickets.services.unit import UnitOfWork
+from tickets.sql.insert import STAYS, insert
 
 _COMMENT_KINDS = (SearchKind.COMMENT, SearchKind.NOTE)
 
@@ -46,6 +47,38 @@ def log_incoming(
             created_at=timezone.now(),
         )
     )
+
+
+def log_outgoing(
+    *,
+    ticket_id: int,
+    comment_id: int,
+    message_id: str,
+    in_reply_to: Sequence[str],
+    references: Sequence[str],
+    subject: str,
+    sender: str,
+    sent_at: datetime,
+) -> None:
+    """Write the log row of an answer that went out, once however many it went to. Call it inside a transaction."""
+    row = EmailLog(
+        ticket_id=ticket_id,
+        comment_id=comment_id,
+        source_key=f"out:{comment_id}",
+        email_message_id=message_id,
+        email_subject=subject,
+        email_from=sender,
+        email_received_at=sent_at,
+        is_reply=bool(in_reply_to),
+        direction=Direction.OUT,
+        thread_data={
+            "message_id": message_id,
+            "in_reply_to": " ".join(in_reply_to),
+            "references": list(references),
+        },
+        created_at=timezone.now(),
+    )
+    insert([row], STAYS)
 
 
 def move_mail(unit: UnitOfWork, *, actor: Actor, source_key: str, source: Ticket, target: Ticket) -> None:
