@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
-pytest_plugins = ["tests.dovecot", "tests.flush", "tests.objectstore", "tests.places", "tests.tls"]
+pytest_plugins = ["tests.dovecot", "tests.flush", "tests.objectstore", "tests.places", "tests.smtpsink", "tests.tls"]
 
 
 @pytest.fixture(scope="session")
