@@ -372,7 +372,9 @@ def test_a_sender_that_is_killed_neither_loses_nor_doubles_a_mail(
     script: Callable[..., ScriptedSmtp], start_sender: StartSender, stage: str
 ) -> None:
     # Larger than what the line between the two holds: the body is still on its way when nobody reads it.
-    rows = [outgoing(f"{name}@x.example", text="En lang tekst.\n" * 700_000) for name in "ab"]
+    sha256 = blobs.put(os.urandom(8_000_000 if stage == "body" else 10))
+    file = {"sha256": sha256, "name": "x.bin", "mime_type": "application/octet-stream", "cid": ""}
+    rows = [outgoing(f"{name}@x.example", attachments=[file]) for name in "ab"]
 
     def on(now: str, recipient: str) -> str | None:
         return ("keep and hang" if now == "dot" else "hang") if now == stage else None
