@@ -88,15 +88,106 @@ class Header:
     value: str
 
 
+class Report(StrEnum):
+    """What a mail server reports about a mail of ours (RFC 3464 section 2.3.3, RFC 5965)."""
+
+    BOUNCE = "bounce"  # given up for at least one recipient
+    DELAY = "delay"  # not yet delivered; the server goes on trying
+    SUCCESS = "success"
+    COMPLAINT = "complaint"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedRecipient:
+    """What a report says of one recipient (RFC 3464 section 2.3).
+
+    ``address`` is who was meant: the Final-Recipient, or the original one where the final is no address.
+    """
+
+    address: str
+    final: str = ""  # as given, without its type
+    original: str = ""  # as given, without its type
+    action: str = "failed"  # failed, delayed, delivered, relayed, expanded; of a complaint ''
+    status: str = ""  # RFC 3463, or ''
+    diagnostic: str = ""
+    hard: bool = False  # the address or its host does not exist: trying again is of no use
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address by which the report names it, for finding what we sent to it; each once."""
+        return tuple(dict.fromkeys(name for name in (self.address, self.original, self.final) if "@" in name))
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalMail:
+    """The mail that a report is about, as far as it was returned. Anybody may have written this."""
+
+    message_id: str = ""
+    sender: str = ""
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    subject: str = ""
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """The fields of a complaint (RFC 5965 section 3) that name its kind, recipients and time."""
+
+    feedback_type: str = ""
+    original_recipients: tuple[str, ...] = ()
+    original_mail_from: str = ""
+    arrival_date: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """What a delivery report says (RFC 3464). ``status`` is the enhanced code of RFC 3463 or ''."""
+    """What a delivery or feedback report says. ``suspected``: it has the form of one, but nobody could be read
+    out of it or the text alone says so; such a report is shown and changes nothing.
+    """
 
-    recipients: tuple[str, ...] = ()
-    status: str = ""
-    action: str = ""
-    diagnostic: str = ""
-    original_message_id: str = ""
+    report: Report = Report.BOUNCE
+    reports: tuple[ReportedRecipient, ...] = ()
+    original: OriginalMail = OriginalMail()
+    suspected: bool = False
+    feedback: Feedback | None = None
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Whom it is about, each once: of a bounce or a delay, only those who were not reached."""
+        return tuple(dict.fromkeys(one.address for one in self._main() if one.address))
+
+    @property
+    def status(self) -> str:
+        """The first recipient's enhanced code that there is, or ''."""
+        return next((one.status for one in self._main() if one.status), "")
+
+    @property
+    def action(self) -> str:
+        return next((one.action for one in self._main()), "")
+
+    @property
+    def diagnostic(self) -> str:
+        return next((one.diagnostic for one in self._main() if one.diagnostic), "")
+
+    @property
+    def original_message_id(self) -> str:
+        return self.original.message_id
+
+    @property
+    def hard(self) -> bool:
+        """Whether everybody whom it is about can never be reached at that address."""
+        main = self._main()
+        return self.report is Report.BOUNCE and bool(main) and all(one.hard for one in main)
+
+    def _main(self) -> list[ReportedRecipient]:
+        if self.report in (Report.SUCCESS, Report.COMPLAINT):
+            return list(self.reports)
+        return sorted(
+            (one for one in self.reports if one.action in ("failed", "delayed")),
+            key=lambda one: one.action != "failed",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import mailparser
 
-from emailflow.inbound.parsing.bounce import read_bounce
+from emailflow.inbound.parsing.bounces.recognise import read_bounce
 from emailflow.inbound.parsing.charset import clean
 from emailflow.inbound.parsing.empty import why_empty
 from emailflow.inbound.parsing.forwarded import original_sender
@@ -63,7 +63,7 @@ def parse(raw: Buffer, keep: Keep | None = None) -> ParsedMail:
 
 
 def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
-    source = b"".join(_usual_line_ends(raw)) if b"\r\r\n" in raw[:4_000] else raw
+    source = _with_usual_line_ends(raw)
     block, offset = split_message(source, outer=True)
     walked = walk(block, source, offset, keep)
     defects = [*block.defects, *walked.defects]
@@ -78,7 +78,7 @@ def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
     if many:
         defects.append("The References header names more than 100 mails; only the nearest were kept.")
     sender = senders[0] if senders else Address("")
-    bounce, bounce_defect = read_bounce(source, block, walked, sender.address, rendered.text)
+    bounce = read_bounce(block, walked, sender.address, source[:1_000])
     is_report = bounce is not None or bool(walked.report_type)
     forwarded = None if is_report else original_sender(subject, rendered.text, walked.messages, sender, _one_address)
     return ParsedMail(
@@ -105,7 +105,7 @@ def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
         notes=tuple(_notes(walked, rendered, forwarded, is_report=is_report)),
         forwarded_from=forwarded,
         size=len(raw),
-        defects=tuple(dict.fromkeys(filter(None, [*defects, *rendered.defects, bounce_defect]))),
+        defects=tuple(dict.fromkeys(filter(None, [*defects, *rendered.defects]))),
     )
 
 
@@ -133,12 +133,22 @@ def _one_address(value: str) -> Address | None:
     return found[0] if found else None
 
 
-def _usual_line_ends(raw: Buffer) -> Iterator[bytes]:
+def _with_usual_line_ends(raw: Buffer) -> Buffer:
+    """RFC 5322 section 2.1: CRLF; a gateway that doubled its CR and an old Mac that wrote CR alone are understood."""
+    head = raw[:4_000]
+    if b"\r\r\n" in head:
+        return b"".join(_usual_line_ends(raw, b"\r\r\n", b"\r\n"))
+    if b"\r" in head and b"\n" not in head:
+        return b"".join(_usual_line_ends(raw, b"\r", b"\n"))
+    return raw
+
+
+def _usual_line_ends(raw: Buffer, old: bytes, new: bytes) -> Iterator[bytes]:
     """Piece by piece: a big mail is in memory once, not three times."""
     at = 0
     while at < len(raw):
-        until = raw.find(b"\n", at + 1_000_000) + 1 or len(raw)
-        yield raw[at:until].replace(b"\r\r\n", b"\r\n")
+        until = raw.find(old[-1:], at + 1_000_000) + 1 or len(raw)
+        yield raw[at:until].replace(old, new)
         at = until
 
 
