@@ -210,7 +210,6 @@ class ParsedMail:
     attachments: tuple[MailAttachment, ...] = ()
     headers: tuple[Header, ...] = ()
     bounce: Bounce | None = None
-    is_complaint: bool = False  # a feedback report (RFC 5965)
     size: int = 0
     defects: tuple[str, ...] = ()
     senders: tuple[Address, ...] = ()  # every address of every From header; more than one is never believed
@@ -226,6 +225,11 @@ class ParsedMail:
     def header_values(self, name: str) -> Iterator[str]:
         wanted = name.lower()
         return (header.value for header in self.headers if header.name.lower() == wanted)
+
+    @property
+    def is_complaint(self) -> bool:
+        """Whether it is a feedback report (RFC 5965)."""
+        return self.bounce is not None and self.bounce.report is Report.COMPLAINT
 
     @property
     def recipients(self) -> tuple[Address, ...]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from emailflow.inbound.parsing.bounces.words import in_words
 from emailflow.inbound.work import Work
 from tickets.services.files import Upload
 
@@ -41,5 +42,7 @@ def note_params(work: Work) -> dict[str, Any]:
             "recipients": list(bounce.recipients),
             "status": bounce.status,
             "diagnostic": bounce.diagnostic[:500],
+            "report": bounce.report.value,
+            "words": in_words(bounce),
         }
     return params

@@ -100,7 +100,6 @@ def _parse(raw: Buffer, keep: Keep | None) -> ParsedMail:
         attachments=tuple(walked.attachments),
         headers=tuple(Header(name, decode_words(value)) for name, value in block.fields),
         bounce=bounce,
-        is_complaint=walked.report_type == "feedback-report",
         report_type=one_line(walked.report_type)[:100],
         notes=tuple(_notes(walked, rendered, forwarded, is_report=is_report)),
         forwarded_from=forwarded,

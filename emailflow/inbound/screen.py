@@ -7,7 +7,7 @@ elsewhere. Pure; called by the pipeline and by ``parse_mail``.
 import re
 from collections.abc import Callable
 
-from emailflow.mail import Kind, ParsedMail
+from emailflow.mail import Kind, ParsedMail, Report
 from tickets.tokens import verified_numbers
 
 # The form that our own Message-IDs have: ticket number, what was sent, signature.
@@ -51,6 +51,13 @@ _OUT_OF_OFFICE = re.compile(
     re.IGNORECASE,
 )
 _READ_RECEIPT = "disposition-notification"
+
+_REPORTED = {
+    Report.BOUNCE: "was not delivered",
+    Report.DELAY: "is delayed",
+    Report.SUCCESS: "was delivered",
+    Report.COMPLAINT: "was complained of",
+}
 
 Answer = tuple[Kind, str] | None
 
@@ -106,8 +113,10 @@ def _complaint(mail: ParsedMail) -> Answer:
 def _bounce(mail: ParsedMail) -> Answer:
     if mail.bounce is None:
         return None
+    if mail.bounce.suspected:
+        return Kind.BOUNCE, "It has the form of a delivery report, but does not say who was not reached."
     who = ", ".join(mail.bounce.recipients[:3]) or "a recipient that it does not name"
-    return Kind.BOUNCE, f"It reports that mail to {who} was not delivered."
+    return Kind.BOUNCE, f"It reports that mail to {who} {_REPORTED[mail.bounce.report]}."
 
 
 def _report(mail: ParsedMail) -> Answer:

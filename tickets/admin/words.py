@@ -62,7 +62,9 @@ def note_title(comment: Comment) -> str:
     names = {"auto_reply": "Automatic reply", "complaint": "Spam complaint"}
     if comment.system_code == "bounce":
         status = comment.system_params.get("status") or ""
-        return f"Delivery report{f' about {recipients}' if recipients else ''}{f' ({status})' if status else ''}"
+        titles = {"delay": "Delay warning", "success": "Delivery receipt"}
+        title = titles.get(comment.system_params.get("report") or "", "Delivery report")
+        return f"{title}{f' about {recipients}' if recipients else ''}{f' ({status})' if status else ''}"
     return names.get(comment.system_code, "Automatic mail")
 
 

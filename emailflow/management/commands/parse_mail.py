@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from emailflow.inbound.parse import parse
+from emailflow.inbound.parsing.bounces.words import in_words
 from emailflow.inbound.screen import screen
-from emailflow.mail import Address, Bounce, MailAttachment, ParsedMail
+from emailflow.mail import Address, Bounce, MailAttachment, ParsedMail, ReportedRecipient
 
 
 class Command(BaseCommand):
@@ -81,4 +82,20 @@ def _bounce(bounce: Bounce | None) -> dict[str, Any] | None:
         "recipients": list(bounce.recipients),
         "status": bounce.status,
         "original_message_id": bounce.original_message_id,
+        "report": bounce.report.value,
+        "suspected": bounce.suspected,
+        "hard": bounce.hard,
+        "words": in_words(bounce),
+        "reports": [_reported(one) for one in bounce.reports],
+    }
+
+
+def _reported(one: ReportedRecipient) -> dict[str, Any]:
+    return {
+        "address": one.address,
+        "original": one.original,
+        "action": one.action,
+        "status": one.status,
+        "diagnostic": one.diagnostic,
+        "hard": one.hard,
     }

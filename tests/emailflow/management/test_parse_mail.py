@@ -56,7 +56,11 @@ def test_a_bounce_is_shown_with_its_recipients(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_bytes(multipart("report; report-type=delivery-status", [PLAIN, status]))
     (shown,), _ = _run(tmp_path / "a.eml")
     assert shown["kind"] == "bounce"
-    assert shown["bounce"] == {"recipients": ["k@x.dk"], "status": "5.1.1", "original_message_id": ""}
+    bounce = shown["bounce"]
+    assert (bounce["recipients"], bounce["status"], bounce["original_message_id"]) == (["k@x.dk"], "5.1.1", "")
+    assert (bounce["report"], bounce["suspected"], bounce["hard"]) == ("bounce", False, True)
+    assert bounce["words"] == "Mail to k@x.dk was not delivered: The address does not exist (5.1.1)."
+    assert [(one["address"], one["action"]) for one in bounce["reports"]] == [("k@x.dk", "failed")]
 
 
 def test_a_missing_file_is_a_clear_error_and_stops_no_other(tmp_path: Path) -> None:

@@ -230,6 +230,17 @@ def test_a_delivery_report_is_folded_and_says_whom_it_is_about() -> None:
     assert "<summary>Delivery report about gone@else.example (5.1.1)</summary>" in page
 
 
+@pytest.mark.parametrize(("report", "title"), [("delay", "Delay warning"), ("success", "Delivery receipt")])
+def test_a_report_that_nothing_failed_is_called_by_its_name(report: str, title: str) -> None:
+    row = ticket("Help")
+    add_comment(
+        actor=SYSTEM, ticket=row, body_text="See below.", source=Source.EMAIL, is_internal=True,
+        system_code="bounce", system_params={"recipients": ["bo@else.example"], "status": "", "report": report},
+    )  # fmt: skip
+    page = browser(agent()).get(page_of(row)).content.decode()
+    assert f"<summary>{title} about bo@else.example</summary>" in page
+
+
 def test_text_of_a_mail_is_shown_as_text() -> None:
     row = ticket("<b>Bold</b>", body_text="<script>alert(1)</script>")
     page = browser(agent()).get(page_of(row)).content.decode()

@@ -24,7 +24,7 @@ def read_complaint(notice: Notice, original: OriginalMail) -> Bounce:
             fields.append((match[1].lower(), one_line(match[2])))
         elif line[:1].isspace() and fields and line.strip():
             fields[-1] = (fields[-1][0], f"{fields[-1][1]} {one_line(line)}"[:4_000])
-    values = {name: value for name, value in reversed(fields)}
+    values = dict(reversed(fields))
     named = [value for name, value in fields if name in ("original-rcpt-to", "removal-recipient")]
     stated = tuple(addresses_in(" , ".join(named[:MAX_RECIPIENTS])))
     recipients = stated or original.to[:MAX_RECIPIENTS]

@@ -13,12 +13,15 @@ _REPLY = re.compile(
 # The user or the host is not there.
 _GONE = re.compile(
     r"user (?:is )?unknown|unknown (?:user|recipient|address|local|mailbox|account)|no such (?:user|recipient|mailbox"
-    r"|address|person|account|domain|host|local|name|email)|user (?:\S{1,80} )?(?:not found|does not exist|doesn't exist)"
+    r"|address|person|account|domain|host|local|name|email)|user (?:\S{1,80} )?(?:not found|does not exist"
+    r"|doesn't exist)"
     r"|(?:mailbox|recipient|account|address|alias|mail box|e-?mail)\S{0,2} (?:\S{1,80} )?(?:is |was )?"
     r"(?:not found|does not exist|doesn't exist|do(?:es)? not have|doesn't have|unknown|invalid|not listed|not known)"
-    r"|(?:doesn't|does not|do not) (?:exist|have an? \S{1,40} (?:account|mailbox))|no mailbox here|no mailbox by that name"
+    r"|(?:doesn't|does not|do not) (?:exist|have an? \S{1,40} (?:account|mailbox))|no mailbox here"
+    r"|no mailbox by that name"
     r"|invalid (?:recipient|mailbox|user|final delivery)|not a (?:valid|known) (?:user|mailbox|recipient|address)"
-    r"|not listed in|host (?:is )?unknown|unknown host|host (?:\S{1,100} |or domain name )?not found|domain (?:name )?not found"
+    r"|not listed in|host (?:is )?unknown|unknown host|host (?:\S{1,100} |or domain name )?not found"
+    r"|domain (?:name )?not found"
     r"|unroute?able(?! sender)|no route to domain|illegal alias|address unknown|isn't a known|recipient not recognized"
     r"|name or service not known|address (?:could not be|couldn't be|wasn't) found|addressunknown|bad destination"
     r"|non-?existent|no valid recipient|account not found|can't find|domain does not exist|unknown or illegal"
@@ -27,7 +30,8 @@ _GONE = re.compile(
 )
 # It is there, but does not take this mail, or not now.
 _NOT_NOW = re.compile(
-    r"quota|mailbox (?:is )?full|(?:is|was) full|over ?(?:the )?limit|exceed|too (?:large|big|many)|insufficient|disk full"
+    r"quota|mailbox (?:is )?full|(?:is|was) full|over ?(?:the )?limit|exceed|too (?:large|big|many)"
+    r"|insufficient|disk full"
     r"|spam|junk|blacklist|black list|block(?:ed|list)|\brbl\b|dnsbl|polic(?:y|ies)|reputation"
     r"|virus|infected|relay(?:ing)?\b|authenticat|dmarc|dkim|\bspf\b|reverse dns|\bptr\b|rejected for|message content"
     r"|suspended|disabled|deactivated|greylist|try again|temporar|timed? ?out"

@@ -29,7 +29,8 @@ _SUBJECT = re.compile(
     r"|mail failure\b|warning: (?:could not send|message)|message status - undeliverable|returned to sender"
     r"|mail delivery|user unknown|message (?:undeliverable|delayed|not delivered)|your mail (?:was not|to)"
     r"|rejected (?:mail|posting)|error sending|mail returned|return(?:ed|ing) message|bounced mail"
-    r"|メールエラー通知|kan ikke leveres\b|kunne ikke leveres|ikke leveret\b|meddelelsen kunne ikke leveres|ikke leverbar"
+    r"|メールエラー通知"
+    r"|kan ikke leveres\b|kunne ikke leveres|ikke leveret\b|meddelelsen kunne ikke leveres|ikke leverbar"
     r"|unzustellbar\b|oleverbart\b|kan inte levereras|onbestelbaar|non remis|undelivrable|no se puede entregar)",
     re.IGNORECASE,
 )
@@ -38,7 +39,8 @@ _WORDS = re.compile(
     r"(?:successfully )?(?:delivered|sent|reached|found)"
     r"|(?:unable to|could not|cannot|couldn't|wasn't able to|can't|failed to|not possible to) "
     r"(?:deliver|send|connect|be delivered)"
-    r"|was(?:n't| not) delivered|not (?:yet )?been delivered|undeliver(?:able|ed)|delivery (?:to|has|attempt|failure|failed"
+    r"|was(?:n't| not) delivered|not (?:yet )?been delivered|undeliver(?:able|ed)|delivery (?:to|has|attempt"
+    r"|failure|failed"
     r"|error|of|problem|notification)|non[- ]?delivery|did not reach|(?:has been|was|being|is) (?:rejected|returned"
     r"|delayed|bounced|refused)|user unknown|unknown user|no such user|mailbox (?:is )?(?:full|unavailable|not found)"
     r"|failed address|failed recipient|fatal errors?|delivery to the following|returned (?:mail|to sender|message)"

@@ -15,6 +15,7 @@ MAX_TEXT = 60_000
 MAX_LINE = 2_000
 MAX_LINES = 1_500
 MAX_FILES = 3
+MAX_MARKS = 20
 _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d|/table|/pre)\b[^<>]{0,200}>", re.IGNORECASE)
 _HIDDEN = re.compile(r"<(/?)(?:style|script|head)\b[^<>]{0,500}>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-z!][^<>]{0,2000}>", re.IGNORECASE)
@@ -22,7 +23,8 @@ _TAG = re.compile(r"</?[a-z!][^<>]{0,2000}>", re.IGNORECASE)
 _CUT = re.compile(
     r"^[ \t>|*#=:_-]{0,60}(?:"
     r"(?:the |your |a copy of (?:the |your )?)?(?:original|returned|unsent|undelivered|failed)"
-    r" (?:message|mail|e-?mail|text)(?: headers?| text| body)?(?: (?:follows|below|is (?:below|attached)|text|attached))?"
+    r" (?:message|mail|e-?mail|text)(?: headers?| text| body)?(?: (?:follows|below|is (?:below|attached)|text"
+    r"|attached))?"
     r"|(?:the )?(?:message|mail)(?: header| headers| text| body| contents?)? (?:follows|is attached|is below)"
     r"|headers? (?:of (?:the )?(?:original|message)[^\n]{0,30}|follows?)|message headers?(?: follows?)?"
     r"|(?:below this line is|this is|here is|what follows is|following is|attached is|begin) "
@@ -108,8 +110,9 @@ def _of_html(markup: str) -> str:
 
 def _split(lines: list[str]) -> tuple[list[str], list[str]]:
     """The notice's own lines and those of the mail that it returned in its text."""
-    for number, line in enumerate(lines):
-        if len(line) < 160 and _CUT.match(line) and line.strip() and _has_content(lines, number):
+    marks = [number for number, line in enumerate(lines) if 0 < len(line) < 160 and _CUT.match(line)]
+    for number in marks[:MAX_MARKS]:
+        if _has_content(lines, number):
             return lines[:number], lines[number + 1 :]
     start = find_header_block(lines)
     return (lines[:start], lines[start:]) if start is not None else (lines, [])

@@ -73,7 +73,8 @@ def read_original(blocks: list[HeaderBlock]) -> OriginalMail:
     if not found:
         return OriginalMail()
     first = found[0]
-    rest = [one for one in found[1:] if not one.message_id or one.message_id == first.message_id or not first.message_id]
+    same = ("", first.message_id)
+    rest = [one for one in found[1:] if one.message_id in same or not first.message_id]
     return OriginalMail(
         message_id=first.message_id or next((one.message_id for one in rest if one.message_id), ""),
         sender=first.sender or next((one.sender for one in rest if one.sender), ""),

@@ -12,7 +12,13 @@ from emailflow.inbound.parsing.bounces.gate import Gate, is_daemon
 from emailflow.inbound.parsing.bounces.notice import Notice, make_notice
 from emailflow.inbound.parsing.bounces.original import addresses_in, block_of_lines, read_original
 from emailflow.inbound.parsing.bounces.report import MAX_DIAGNOSTIC, MAX_RECIPIENTS, groups_in, recipients_of
-from emailflow.inbound.parsing.bounces.templates import action_of, named_failures, sendmail_failures, without_echo, words_about
+from emailflow.inbound.parsing.bounces.templates import (
+    action_of,
+    named_failures,
+    sendmail_failures,
+    without_echo,
+    words_about,
+)
 from emailflow.inbound.parsing.headers import HeaderBlock, one_line, split_message
 from emailflow.inbound.parsing.mime import walk
 from emailflow.inbound.parsing.parts import Walked

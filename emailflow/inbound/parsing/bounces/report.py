@@ -44,7 +44,7 @@ def groups_in(texts: Iterable[str]) -> list[Group]:
                 blank = not line.strip()
                 continue
             name = match[1].lower()
-            if name in group and name in _ABOUT_RECIPIENT or (blank and name in _NAMES and _names_someone(group)):
+            if (name in group and name in _ABOUT_RECIPIENT) or (blank and name in _NAMES and _names_someone(group)):
                 groups.append(group)
                 group = {}
                 if len(groups) > MAX_RECIPIENTS:

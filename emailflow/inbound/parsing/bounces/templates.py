@@ -24,11 +24,14 @@ _LIST_HEAD = re.compile(
 _FAILURE = re.compile(
     r"unknown|not found|no such|does ?n[o']t exist|undeliver|could not|couldn't|cannot|can't|unable|fail|reject|invalid"
     r"|refused|denied|full|quota|disabled|suspend|error|bounced|not (?:been )?(?:delivered|listed|exist|known|valid)"
-    r"|unavailable|[45]\d\d[ -]|5\.\d\.\d|recipient|rcpt to|delay|exceed|inactive|expired|user\b|mailbox|ukendt|timed out",
+    r"|unavailable|[45]\d\d[ -]|5\.\d\.\d|recipient|rcpt to|delay|exceed|inactive|expired|user\b|mailbox"
+    r"|ukendt|timed out",
     re.IGNORECASE,
 )
-_ALONE = re.compile(r"^[ \t>|*-]{0,20}<?(?:mailto:|rfc822;|smtp:)?[^\s<>]{1,200}@[^\s<>]{1,200}>?[ \t,;:.]{0,10}(?:\(.{0,100})?$")
-_STARTS = re.compile(r"^[ \t*-]{0,20}<?(?:mailto:)?[^\s<>,]{1,128}@[^\s<>,]{1,200}>?[ \t]{0,10}(?::|\.\.\.|-|\()")
+_ALONE = re.compile(
+    r"^[ \t>|*-]{0,20}<?(?:mailto:|rfc822;|smtp:)?[^\s<>@]{1,200}@[^\s<>@]{1,200}>?[ \t,;:.]{0,10}(?:\(.{0,100})?$"
+)
+_STARTS = re.compile(r"^[ \t*-]{0,20}<?(?:mailto:)?[^\s<>,@]{1,128}@[^\s<>,@]{1,200}>?[ \t]{0,10}(?::|\.\.\.|-|\()")
 _NAMED = re.compile(
     r"^[ \t*]{0,20}(?:failed|to|recipients?|recipient address|address|user|original recipient|e-?mail address|mailbox"
     r"|failed recipients?|intended recipients?|delivery failure|error-for|modtager)[ \t]{0,10}:",
@@ -43,7 +46,8 @@ _ECHO_HEAD = re.compile(r"^\s{0,20}(?:your message|the message you sent)[:.]?\s{
 _ECHO = re.compile(r"^\s{0,20}(?:to|cc|from|subject|sent|date):", re.IGNORECASE)
 _DELAYED = re.compile(
     r"has been delayed|will be re-?tried|(?:continue|keep|go on) (?:to try|trying)|not (?:yet )?been delivered yet"
-    r"|do not need to re-?send|delivery (?:is )?delayed|still (?:being )?(?:trying|queued|undelivered)|warning message only"
+    r"|do not need to re-?send|delivery (?:is )?delayed|still (?:being )?(?:trying|queued|undelivered)"
+    r"|warning message only"
     r"|(?:could|can)not be delivered (?:for|within) the last|delivery attempts will continue|temporarily deferred"
     r"|this is (?:just |only )?a warning|warning: (?:could not send|message)[^\n]{0,60}(?:hours?|delayed|still)"
     r"|transient non-fatal errors|er forsinket|forsøges igen",
@@ -139,5 +143,3 @@ def _strength(line: str, listing: int) -> int:
     if listing > 0 or _FAILURE.search(line):
         return 3
     return 1
-
-

@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from emailflow.inbound.parse import parse
+from emailflow.mail import Report
 from tests.emailflow.inbound.mails import HTML, PLAIN, inner, mail, multipart
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 16
@@ -156,13 +157,16 @@ def test_a_delivery_report_says_who_was_not_reached() -> None:
     original = "Content-Type: text/rfc822-headers\r\n\r\nMessage-ID: <ours-1@helpdesk.example>\r\nSubject: Svar"
     parsed = parse(multipart('report; report-type="delivery-status"', [PLAIN, status, original]))
     assert parsed.bounce is not None
-    assert parsed.bounce.recipients == ("kunde@example.dk",)
+    assert parsed.bounce.recipients == ("k2@example.dk",)
+    assert parsed.bounce.reports[0].addresses == ("k2@example.dk", "kunde@example.dk")
     assert (parsed.bounce.status, parsed.bounce.action) == ("5.1.1", "failed")
     assert parsed.bounce.diagnostic == "smtp; 550 5.1.1 ukendt modtager"
     assert parsed.bounce.original_message_id == "<ours-1@helpdesk.example>"
     assert parsed.text == "Hej fra teksten"
     delivered = status.replace("failed", "delivered").replace("5.1.1", "2.0.0")
-    assert parse(multipart("report; report-type=delivery-status", [PLAIN, delivered])).bounce is None
+    success = parse(multipart("report; report-type=delivery-status", [PLAIN, delivered])).bounce
+    assert success is not None
+    assert success.report is Report.SUCCESS
 
 
 def test_a_bounce_in_words_is_read_only_from_a_mail_that_has_the_form_of_one() -> None:
