@@ -51,18 +51,19 @@ def find_header_block(lines: list[str], least: int = 3) -> int | None:
 
 def block_of_lines(lines: list[str]) -> HeaderBlock:
     """The header fields of a mail that was quoted line by line."""
-    block = HeaderBlock()
-    last = ""
+    fields: list[tuple[str, str]] = []
     for line in lines[:MAX_TAIL]:
         match = _FIELD.match(line)
         if match is not None:
-            last = match[1]
-            block.fields.append((last, match[2].strip()))
-        elif last and line[:1].isspace() and line.strip():
-            name, value = block.fields[-1]
-            block.fields[-1] = (name, f"{value} {line.strip()}"[:4_000])
-        elif last and not line.strip(">| \t"):
+            fields.append((match[1], match[2].strip()))
+        elif fields and line[:1].isspace() and line.strip():
+            name, value = fields[-1]
+            fields[-1] = (name, f"{value} {line.strip()}"[:4_000])
+        elif fields and not line.strip(">| \t"):
             break
+    block = HeaderBlock()
+    for name, value in fields:
+        block.add(name, value)
     return block
 
 
