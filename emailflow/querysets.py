@@ -5,7 +5,7 @@ A mail is visible with its ticket; a mail without one to those who see all, or w
 
 from django.db.models import Q, QuerySet
 
-from emailflow.models import Delivery, Execution, Mailbox, Message, Workflow
+from emailflow.models import Delivery, Execution, Mailbox, Message, Template, Workflow
 from tickets.models import User, Visibility
 from tickets.querysets import ticket_scope
 
@@ -53,3 +53,11 @@ def deliveries_for(user: User) -> QuerySet[Delivery]:
 def workflows_for(user: User) -> QuerySet[Workflow]:
     """Rules are the same for everyone who may see rules at all: they name no mail."""
     return Workflow.objects.prefetch_related("steps", "conditions")
+
+
+def templates_for(user: User) -> QuerySet[Template]:
+    """The general ones, and those of the mailboxes that ``user`` may see."""
+    templates = Template.objects.select_related("mailbox")
+    if user.visibility == Visibility.ALL:
+        return templates
+    return templates.filter(Q(mailbox__isnull=True) | Q(mailbox__in=mailboxes_for(user).values("pk")))

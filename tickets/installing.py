@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "emailflow.workflow": _READ,
         "emailflow.execution": _READ,
         "emailflow.label": _READ,
+        "emailflow.template": _READ,
     },
     "Managers": {
         "tickets.ticket": (*_WRITE, "delete", "assign_ticket", "merge_ticket", "export_ticket"),
@@ -53,6 +54,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "emailflow.workflow": (*_WRITE, "delete"),
         "emailflow.execution": _READ,
         "emailflow.label": (*_WRITE, "delete"),
+        "emailflow.template": (*_WRITE, "delete"),
     },
     "Read-only": {
         "tickets.ticket": _READ,
@@ -71,6 +73,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "emailflow.workflow": _READ,
         "emailflow.execution": _READ,
         "emailflow.label": _READ,
+        "emailflow.template": _READ,
     },
 }
 

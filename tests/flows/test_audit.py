@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from emailflow.models import Label, Mailbox, Message, Workflow
-from emailflow.services import labels, mailboxes, messages, workflow_files, workflows
+from emailflow.models import Label, Mailbox, Message, Template, Workflow
+from emailflow.services import labels, mailboxes, messages, templates, workflow_files, workflows
 from emailflow.workflow import store
 from emailflow.workflow.base import Step
 from tests.flows.conftest import Deliver
@@ -48,6 +48,7 @@ PARTS = {
 # They ask; what a look at a mailbox brings is in the ledger, which is a log itself.
 READERS = {
     "emailflow.services.mailboxes.test_connection",
+    "emailflow.services.templates.preview_template",
     "emailflow.services.workflow_files.default_threshold",
     "emailflow.services.workflow_files.export_workflows",
     "emailflow.services.workflows.describe_workflow",
@@ -202,6 +203,17 @@ def _(_: Deliver) -> Callable[[], object]:
 def _(_: Deliver) -> Callable[[], object]:
     label = labels.save_label(actor=HUB, label=Label(slug="complaint", name="Complaint"))
     return lambda: labels.delete_label(actor=HUB, label=label)
+
+
+@writes(templates.save_template)
+def _(_: Deliver) -> Callable[[], object]:
+    return lambda: templates.save_template(actor=HUB, template=Template(kind="acknowledgement", body="Thanks"))
+
+
+@writes(templates.delete_template)
+def _(_: Deliver) -> Callable[[], object]:
+    template = templates.save_template(actor=HUB, template=Template(kind="acknowledgement", body="Thanks"))
+    return lambda: templates.delete_template(actor=HUB, template=template)
 
 
 @writes(mailboxes.save_mailbox)
