@@ -75,7 +75,6 @@ def incoming(*headers: str, raw: bytes = b"", **changes: Any) -> Incoming:
         "X-Autorespond: x",
         "X-Mail-Autoreply: yes",
         "X-Loop: x@example.dk",
-        f"Message-ID: {thread_message_id(NUMBER, 'a5', 'helpdesk.example')}",
         "X-Hub: helpdesk.example",
         "From: support@helpdesk.example",
         "Subject: Fravær: Hjælp",
@@ -111,6 +110,10 @@ def test_a_machine_a_list_and_our_own_mail_are_not_acknowledged(header: str) -> 
 )
 def test_a_person_is_acknowledged(header: str) -> None:
     assert may_acknowledge(incoming(header)) == ""
+
+
+def test_a_mail_with_our_own_signed_message_id_is_not_acknowledged() -> None:
+    assert may_acknowledge(incoming(f"Message-ID: {thread_message_id(NUMBER, 'a5', 'helpdesk.example')}"))
 
 
 def test_a_delivery_report_is_not_acknowledged() -> None:
