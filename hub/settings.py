@@ -241,6 +241,7 @@ TICKET_DEFAULT_PRIORITY = env.choice("TICKET_DEFAULT_PRIORITY", "normal", ["low"
 TICKET_STRANGER_POLICY = env.choice("TICKET_STRANGER_POLICY", "unverified", ["unverified", "new_ticket", "hold"])
 TICKET_TEST_API = env.flag("TICKET_TEST_API", False)
 OUTGOING_MAIL = env.choice("OUTGOING_MAIL", "send", ["send", "hold"])
+REPLY_UNDO_SECONDS = env.integer("REPLY_UNDO_SECONDS", 10, minimum=0)
 MAIL_MAX_BYTES = env.integer("MAIL_MAX_BYTES", 50 * 1024 * 1024, minimum=1024)
 MAIL_RAW_RETENTION_DAYS = env.integer("MAIL_RAW_RETENTION_DAYS", 90, minimum=0)
 

@@ -54,6 +54,8 @@ def _begin() -> None:
     for name in _FOREIGN:
         # Empty counts as not set, and also hides a line of the developer's .env file.
         os.environ[name] = ""
+    # Answers leave at once, but for the tests of taking them back.
+    os.environ["REPLY_UNDO_SECONDS"] = "0"
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if not worker:
         _Run.root = Path(tempfile.mkdtemp(prefix="hub-tests-", dir=_fast_folder()))

@@ -9,6 +9,7 @@ from tickets.models import (
     Attachment,
     AuditEntry,
     Comment,
+    CommentState,
     Contact,
     Customer,
     EmailLog,
@@ -47,9 +48,11 @@ def tickets_for(user: User) -> QuerySet[Ticket]:
 
 
 def comments_for(user: User) -> QuerySet[Comment]:
-    """Comments, oldest first, with their authors and files."""
+    """Comments, oldest first, with their authors and files; of drafts one's own."""
     scope = ticket_scope(user, "ticket__")
-    comments = Comment.objects.all() if scope is None else Comment.objects.filter(scope)
+    comments = Comment.objects.exclude(~Q(author_user=user.pk), state=CommentState.DRAFT)
+    if scope is not None:
+        comments = comments.filter(scope)
     return (
         comments.select_related("author_user", "author_contact")
         .prefetch_related("attachments")

@@ -204,11 +204,15 @@ class Comment(models.Model):
     remarks = models.JSONField(
         default=list, blank=True, help_text="What was strange about the mail or was cut from it, in words."
     )
+    held_until = models.DateTimeField(null=True, blank=True, help_text="An answer can be taken back until then.")
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "tticket_comments"
         constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="held") | Q(held_until__isnull=False), name="tticket_comments_held_until_when"
+            ),
             models.CheckConstraint(condition=Q(state__in=CommentState.values), name="tticket_comments_state_known"),
             models.CheckConstraint(
                 condition=Q(author_user__isnull=True) | Q(author_contact__isnull=True),
@@ -218,6 +222,7 @@ class Comment(models.Model):
         indexes = [
             models.Index(fields=["ticket", "created_at", "id"], name="tticket_comments_thread"),
             models.Index(fields=["ticket"], name="tticket_comments_unverified", condition=Q(is_unverified=True)),
+            models.Index(fields=["held_until", "id"], name="tticket_comments_held", condition=Q(state="held")),
         ]
 
     def __str__(self) -> str:

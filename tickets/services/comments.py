@@ -13,18 +13,20 @@ from tickets.actors import Actor
 from tickets.errors import Conflict, ServiceError, TicketsAreOff
 from tickets.models import (
     Comment,
+    CommentState,
     Contact,
     Participant,
     ParticipantRole,
     ParticipantState,
     SearchKind,
     SearchText,
+    Source,
     Ticket,
     User,
 )
-from tickets.services import files
+from tickets.services import files, publishing
 from tickets.services.files import Upload
-from tickets.services.unit import UnitOfWork, in_unit, locked, send_comment
+from tickets.services.unit import UnitOfWork, in_unit, locked
 from tickets.storable import storable
 
 
@@ -52,6 +54,7 @@ def add_comment(
 
     Writes comment, files, search text and audit row; touches the ticket's ``updated_at`` and, for the first
     public answer of staff, ``first_response_at``. Without ``unit``: one transaction, the ticket row locked.
+    What staff answer is ``held`` for REPLY_UNDO_SECONDS, unless it came by mail (see ``publishing``).
     Raises ServiceError for an empty comment, TicketsAreOff.
     """
     if not settings.TICKET_ENABLED:
@@ -60,6 +63,8 @@ def add_comment(
         raise ServiceError("A comment needs a text or a file.", field="body_text")
     body_text, body_html = storable(body_text), storable(body_html)
     stored = files.store(uploads)
+    answers = author_user is not None and not is_internal
+    held_until = publishing.held_until() if answers and source != Source.EMAIL else None
     with in_unit(unit) as work:
         if unit is None:
             # Closes the race with another change of the same ticket: both see each other's fields.
@@ -74,6 +79,8 @@ def add_comment(
             reply_text=body_text if reply_text is None else storable(reply_text),
             body_html=body_html,
             is_internal=is_internal,
+            state=CommentState.HELD if held_until else CommentState.PUBLISHED,
+            held_until=held_until,
             is_unverified=is_unverified,
             sender_verdict=sender_verdict,
             source=source,
@@ -83,11 +90,10 @@ def add_comment(
             created_at=created_at or moment,
         )
         write_comment(work, ticket=ticket, comment=comment, actor=actor, uploads=stored)
-        changes: dict[str, Any] = {"updated_at": moment}
-        if author_user is not None and not is_internal and ticket.first_response_at is None:
-            changes["first_response_at"] = moment
-        work.change(ticket, changes)
-        send_comment(work, ticket, comment, actor)
+        if held_until:
+            work.change(ticket, {"updated_at": moment})
+        else:
+            publishing.tell(work, ticket, comment, actor, moment)
     return comment
 
 

@@ -8,11 +8,11 @@ Order inside ``flush`` is the order of locks: contacts and tags sorted, the numb
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import models, transaction
 
@@ -34,6 +34,17 @@ from tickets.models import (
 from tickets.sql.insert import STAYS, OnConflict, insert, insert_together
 
 
+class Collector:
+    """Something outside ``tickets`` that adds rows at the end of a unit of work."""
+
+    def rows(self, unit: "UnitOfWork") -> Iterable[models.Model]:
+        """Called once, when all ids are known, inside the transaction."""
+        raise NotImplementedError
+
+
+Collects = TypeVar("Collects", bound=Collector)
+
+
 class UnitOfWork:
     """See the module. Not thread-safe; lives as long as one transaction."""
 
@@ -49,6 +60,7 @@ class UnitOfWork:
         self._conflicts: dict[type[models.Model], OnConflict] = {Participant: STAYS, TicketTag: STAYS}
         self._late: list[Callable[[], models.Model]] = []
         self._signals: list[Callable[[], None]] = []
+        self._collectors: dict[type[Collector], Collector] = {}
 
     def mark(self) -> int:
         return len(self._undo)
@@ -116,6 +128,16 @@ class UnitOfWork:
     def replace(self, model: type[models.Model], *, unique: tuple[str, ...], update: tuple[str, ...]) -> None:
         """Rows of this model take the place of those with the same ``unique`` fields."""
         self._conflicts[model] = OnConflict(unique=unique, update=update)
+
+    def keep_first(self, model: type[models.Model]) -> None:
+        """Rows of this model give way to those that are there already."""
+        self._conflicts[model] = STAYS
+
+    def collector(self, kind: type[Collects]) -> Collects:
+        """The one of its kind in this unit: it hears of many things and makes its rows once, for all of them."""
+        found = self._collectors.setdefault(kind, kind())
+        assert isinstance(found, kind)
+        return found
 
     def audit(self, *, actor: Actor, action: str, entity: models.Model, ticket: Ticket, **values: Any) -> None:
         self.add_late(lambda: audit.entry(actor=actor, action=action, entity=entity, ticket_id=ticket.pk, **values))

@@ -1,0 +1,106 @@
+"""An answer of staff waits some seconds before anybody hears of it, and can be taken back until then.
+
+A held answer counts for nothing: no mail, no clock, no signal. What publishes it does all of that in one
+transaction. Whoever comes first, the one who takes it back or the one who publishes it, changes its state; the other
+finds it changed.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from tickets.actors import Actor
+from tickets.clock import database_now
+from tickets.errors import Conflict, TicketsAreOff
+from tickets.models import Comment, CommentState, SearchKind, SearchText, Ticket
+from tickets.services.unit import UnitOfWork, in_unit, locked, send_comment
+
+
+def held_until() -> datetime | None:
+    """When an answer written now is published, by the database's clock; None: at once."""
+    pause = timedelta(seconds=settings.REPLY_UNDO_SECONDS)
+    return database_now() + pause if pause else None
+
+
+def tell(unit: UnitOfWork, ticket: Ticket, comment: Comment, actor: Actor, moment: datetime) -> None:
+    """What happens when a comment is there for all: the clocks, and the signal. For services only."""
+    changes: dict[str, Any] = {"updated_at": moment}
+    if comment.author_user_id is not None and not comment.is_internal and ticket.first_response_at is None:
+        changes["first_response_at"] = moment
+    unit.change(ticket, changes)
+    send_comment(unit, ticket, comment, actor)
+
+
+def publish_due(limit: int = 50) -> int:
+    """Publish the answers that nobody can take back any more, one transaction each. Returns how many that were.
+
+    Locks ticket and comment; writes comment, ticket, audit row, and what the receivers of the signal add.
+    """
+    if not settings.TICKET_ENABLED:
+        return 0
+    due = Comment.objects.filter(state=CommentState.HELD, held_until__lte=database_now())
+    published = 0
+    for comment in due.select_related("ticket", "author_user").order_by("held_until", "id")[:limit]:
+        published += _publish(comment)
+    return published
+
+
+def _publish(comment: Comment) -> bool:
+    author = comment.author_user
+    actor = Actor.of_user(author) if author is not None else Actor.of_system("publishing")
+    # Closes the race with whoever takes it back, and with a second publisher.
+    with in_unit(None) as work:
+        ticket = locked(comment.ticket)
+        if not _leaves_held(comment, CommentState.PUBLISHED):
+            return False
+        work.audit(actor=actor, action="comment.published", entity=comment, ticket=ticket, new={"state": "published"})
+        tell(work, ticket, comment, actor, database_now())
+    return True
+
+
+def take_back(*, actor: Actor, comment: Comment) -> Comment:
+    """Make a held answer a draft of its author again. Locks the ticket; writes comment, search text, audit row.
+
+    Raises Conflict when it is published already, TicketsAreOff.
+    """
+    if not settings.TICKET_ENABLED:
+        raise TicketsAreOff
+    # Closes the race with the one who publishes it.
+    with in_unit(None) as work:
+        ticket = locked(comment.ticket)
+        if not _leaves_held(comment, CommentState.DRAFT):
+            raise Conflict("It is on its way already and cannot be taken back.")
+        text = comment.reply_text or comment.body_text
+        row = SearchText.objects.filter(ticket=ticket, kind=SearchKind.COMMENT, text=text).order_by("-id").first()
+        if row is not None:
+            row.delete()
+        work.audit(
+            actor=actor,
+            action="comment.taken_back",
+            entity=comment,
+            ticket=ticket,
+            old={"state": "held"},
+            new={"state": "draft"},
+        )
+    return comment
+
+
+def discard_draft(*, actor: Actor, comment: Comment) -> None:
+    """Throw away a draft with its files. Locks the ticket. Raises Conflict when it is no draft any more."""
+    # Closes the race of two windows that use the same draft: one of them throws it away.
+    with in_unit(None) as work:
+        ticket = locked(comment.ticket)
+        row = Comment.objects.filter(pk=comment.pk, state=CommentState.DRAFT).first()
+        if row is None:
+            raise Conflict("This draft is not there any more.")
+        work.audit(actor=actor, action="draft.discarded", entity=row, ticket=ticket, old={"state": "draft"})
+        row.delete()
+
+
+def _leaves_held(comment: Comment, state: CommentState) -> bool:
+    """One UPDATE under the old state: the row count says who was first."""
+    done = Comment.objects.filter(pk=comment.pk, state=CommentState.HELD).update(state=state, held_until=None)
+    if done:
+        comment.state, comment.held_until = state, None
+    return bool(done)
