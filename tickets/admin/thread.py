@@ -12,6 +12,7 @@ from tickets.models import (
     Attachment,
     AuditEntry,
     Comment,
+    CommentState,
     Direction,
     EmailLog,
     Participant,
@@ -75,9 +76,15 @@ def entry_of(comment: Comment) -> Entry:
 
 def messages_of(ticket: Ticket, user: User) -> tuple[list[Entry], bool]:
     """The newest messages, oldest first, and whether older ones were left out. Three statements."""
-    newest = querysets.comments_for(user).filter(ticket=ticket.pk).order_by("-created_at", "-id")
+    shown = querysets.comments_for(user).filter(ticket=ticket.pk).exclude(state=CommentState.DRAFT)
+    newest = shown.order_by("-created_at", "-id")
     rows = list(newest[: MOST_MESSAGES + 1])
     return [entry_of(row) for row in reversed(rows[:MOST_MESSAGES])], len(rows) > MOST_MESSAGES
+
+
+def drafts_of(ticket: Ticket, user: User) -> list[Comment]:
+    """The user's own answers that were taken back. One statement, two with a draft."""
+    return list(querysets.comments_for(user).filter(ticket=ticket.pk, state=CommentState.DRAFT))
 
 
 def mails_of(ticket: Ticket, user: User) -> list[dict[str, Any]]:
@@ -122,7 +129,7 @@ def participants_of(ticket: Ticket, user: User) -> list[Participant]:
 
 
 def page_of(ticket: Ticket, user: User) -> dict[str, Any]:
-    """The context of the template, in at most eight statements whatever the ticket holds.
+    """The context of the template, in at most ten statements whatever the ticket holds.
 
     What the user may not see is empty.
     """
@@ -130,6 +137,7 @@ def page_of(ticket: Ticket, user: User) -> dict[str, Any]:
     people = participants_of(ticket, user) if user.has_perm("tickets.view_participant") else []
     return {
         "entries": entries,
+        "drafts": drafts_of(ticket, user) if user.has_perm("tickets.view_comment") else [],
         "thread_is_cut": cut,
         "most_messages": MOST_MESSAGES,
         "mails": mails_of(ticket, user) if user.has_perm("tickets.view_emaillog") else [],

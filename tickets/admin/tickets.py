@@ -8,21 +8,16 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import path
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 
 from tickets import querysets, search
 from tickets.admin import thread
-from tickets.admin.base import HubModelAdmin, actor_of, badge, moment, user_of
-from tickets.errors import ServiceError
+from tickets.admin.base import actor_of, badge, moment, user_of
+from tickets.admin.conversation import ConversationViews, uploads_of
 from tickets.limits import row_id
 from tickets.models import OPEN_STATUSES, Comment, Priority, Source, Status, Team, Ticket, User
-from tickets.services.comments import accept_comment, add_comment, decide_participant
-from tickets.services.files import Upload
 from tickets.services.tickets import change_ticket, open_ticket
 
 if TYPE_CHECKING:
@@ -46,14 +41,6 @@ class ManyFilesField(forms.FileField):
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         rows = data if isinstance(data, (list, tuple)) else [data]
         return [super(ManyFilesField, self).clean(row, initial) for row in rows if row]
-
-
-def uploads_of(files: list[Any]) -> list[Upload]:
-    """Posted files, read; one that is too large is an error at the field."""
-    if sum(file.size for file in files) > settings.MAIL_MAX_BYTES:
-        limit = settings.MAIL_MAX_BYTES // (1024 * 1024)
-        raise ServiceError(f"The files are larger than {limit} MB together.", field="uploads")
-    return [Upload(name=file.name, content=file.read()) for file in files]
 
 
 class TicketForm(_TicketModelForm):
@@ -142,7 +129,7 @@ class UnverifiedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Ticket)
-class TicketAdmin(HubModelAdmin):
+class TicketAdmin(ConversationViews):
     form = TicketForm
     list_display = (
         "number",
@@ -258,23 +245,6 @@ class TicketAdmin(HubModelAdmin):
         # What the stock view says of the new row and where it goes from here.
         row.pk, row.ticket_number = opened.pk, opened.ticket_number
 
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view
-        return [
-            path("<int:ticket_id>/note/", view(require_POST(self.note_view)), name="tickets_ticket_note"),
-            path(
-                "<int:ticket_id>/participants/<int:participant_id>/",
-                view(require_POST(self.participant_view)),
-                name="tickets_ticket_participant",
-            ),
-            path(
-                "<int:ticket_id>/comments/<int:comment_id>/accept/",
-                view(require_POST(self.accept_view)),
-                name="tickets_ticket_accept",
-            ),
-            *super().get_urls(),
-        ]
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -283,61 +253,6 @@ class TicketAdmin(HubModelAdmin):
             context |= thread.page_of(ticket, user_of(request))
             context["may_write"] = self.has_change_permission(request, ticket)
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def note_view(self, request: HttpRequest, ticket_id: int) -> HttpResponse:
-        """A note for colleagues, or a message in the thread. Nothing is mailed."""
-        ticket = self._ticket(request, ticket_id, "tickets.add_comment")
-        internal = request.POST.get("is_internal", "1") == "1"
-
-        def add() -> None:
-            add_comment(
-                actor=actor_of(request),
-                ticket=ticket,
-                body_text=request.POST.get("body_text", "").replace("\r\n", "\n"),
-                is_internal=internal,
-                author_user=user_of(request),
-                source=Source.MANUAL,
-                uploads=uploads_of(request.FILES.getlist("files")),
-            )
-
-        done = "The note was added." if internal else "The message was added to the thread; no mail was sent."
-        self.attempt(request, add, done)
-        return HttpResponseRedirect(self.page_of(ticket) + "#thread")
-
-    def participant_view(self, request: HttpRequest, ticket_id: int, participant_id: int) -> HttpResponse:
-        ticket = self._ticket(request, ticket_id, "tickets.change_participant")
-        people = querysets.participants_for(user_of(request)).filter(ticket=ticket.pk)
-        person = get_object_or_404(people, pk=participant_id)
-        confirm = request.POST.get("decision") == "confirm"
-        self.attempt(
-            request,
-            lambda: decide_participant(actor=actor_of(request), participant=person, confirm=confirm),
-            f"{person.address} now takes part." if confirm else f"{person.address} was refused.",
-        )
-        return HttpResponseRedirect(self.page_of(ticket) + "#participants")
-
-    def accept_view(self, request: HttpRequest, ticket_id: int, comment_id: int) -> HttpResponse:
-        """A stranger's message is believed; with ``join`` its sender takes part."""
-        ticket = self._ticket(request, ticket_id)
-        join = request.POST.get("join") == "1"
-        wanted = ["tickets.change_comment", *(["tickets.change_participant"] if join else [])]
-        if not request.user.has_perms(wanted):
-            raise PermissionDenied
-        messages = querysets.comments_for(user_of(request)).filter(ticket=ticket.pk)
-        message = get_object_or_404(messages, pk=comment_id)
-        self.attempt(
-            request,
-            lambda: accept_comment(actor=actor_of(request), comment=message, join=join),
-            "The message is accepted; its sender now takes part." if join else "The message is accepted.",
-        )
-        return HttpResponseRedirect(f"{self.page_of(ticket)}#comment-{message.pk}")
-
-    def _ticket(self, request: HttpRequest, ticket_id: int, *rights: str) -> Ticket:
-        """The ticket that a button is for. Raises PermissionDenied without the right to change it, or ``rights``."""
-        ticket: Ticket = self.row_or_404(request, ticket_id)
-        if not (self.has_change_permission(request, ticket) and request.user.has_perms(rights)):
-            raise PermissionDenied
-        return ticket
 
     @admin.action(description="Assign to me", permissions=["change"])
     def take(self, request: HttpRequest, queryset: QuerySet[Ticket]) -> None:

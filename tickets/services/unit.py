@@ -43,6 +43,7 @@ class Collector:
 
 
 Collects = TypeVar("Collects", bound=Collector)
+Row = TypeVar("Row", bound=models.Model)
 
 
 class UnitOfWork:
@@ -113,6 +114,10 @@ class UnitOfWork:
     def add(self, row: models.Model) -> None:
         """A leaf row of any table; a relation to an unsaved ticket or comment is filled at ``flush``."""
         self._append(self._rows[type(row)], row)
+
+    def queued(self, model: type[Row]) -> list[Row]:
+        """The leaf rows of a model that wait here."""
+        return [row for row in self._rows.get(model, []) if isinstance(row, model)]
 
     def forget(self, which: Callable[[models.Model], bool]) -> None:
         """Leave out queued leaf rows after all."""

@@ -58,6 +58,7 @@ class CommentSerializer(serializers.ModelSerializer[Comment]):
             "is_internal",
             "is_unverified",
             "state",
+            "held_until",
             "sender_verdict",
             "source",
             "system_code",
@@ -83,6 +84,13 @@ class CommentCreateSerializer(StrictSerializer):
 
     body_text = serializers.CharField(trim_whitespace=False, max_length=MAX_TEXT)
     is_internal = serializers.BooleanField(default=False)
+    attachments = _file_names()
+
+
+class DraftSendSerializer(StrictSerializer):
+    """The body of send: the text that goes out in place of the draft's."""
+
+    body_text = serializers.CharField(trim_whitespace=False, max_length=MAX_TEXT)
     attachments = _file_names()
 
 

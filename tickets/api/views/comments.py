@@ -21,11 +21,13 @@ from tickets.api.serializers.comments import (
     CommentAcceptSerializer,
     CommentCreateSerializer,
     CommentSerializer,
+    DraftSendSerializer,
 )
 from tickets.api.views.base import ListAndDetail, Resource, uploads_of
 from tickets.api.views.tickets import TICKET_ID, find_ticket
 from tickets.models import Attachment, Comment, Source, Ticket
 from tickets.services.comments import accept_comment, add_comment
+from tickets.services.publishing import discard_draft, send_draft, take_back
 
 _COMMENT_ID = OpenApiParameter("comment_id", OpenApiTypes.INT, OpenApiParameter.PATH)
 _ATTACHMENT_ID = OpenApiParameter("attachment_id", OpenApiTypes.INT, OpenApiParameter.PATH)
@@ -57,7 +59,10 @@ class CommentViewSet(ListAndDetail, OfTicket):
     parser_classes = WITH_FILES
     lookup_url_kwarg = "comment_id"
     sorts = {"oldest": ("created_at", "id"), "newest": ("-created_at", "-id")}
-    action_rights = {"accept": ("tickets.change_comment",)}
+    action_rights = {
+        "accept": ("tickets.change_comment",),
+        **dict.fromkeys(("undo", "send", "discard"), ("tickets.add_comment",)),
+    }
 
     def rows(self) -> QuerySet[Comment]:
         return querysets.comments_for(self.user).filter(ticket=self.ticket().pk)
@@ -102,6 +107,49 @@ class CommentViewSet(ListAndDetail, OfTicket):
             raise forbidden("join", "You need the permission tickets.change_participant for this.")
         accept_comment(actor=self.actor, comment=comment, join=join)
         return self.shown(self.get_object())
+
+    @extend_schema(
+        summary="Take an answer back",
+        description="Within the seconds of REPLY_UNDO_SECONDS: it becomes your draft again. 409 when it has left.",
+        parameters=[TICKET_ID, _COMMENT_ID],
+        request=None,
+        responses={200: CommentSerializer, **ERRORS},
+    )
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, ticket_id: str, comment_id: str) -> Response:
+        take_back(actor=self.actor, comment=self._own())
+        return self.shown(self.get_object())
+
+    @extend_schema(
+        summary="Answer with a draft after all",
+        parameters=[TICKET_ID, _COMMENT_ID],
+        request={"application/json": DraftSendSerializer, "multipart/form-data": DraftSendSerializer},
+        responses={200: CommentSerializer, **ERRORS},
+    )
+    @action(detail=True, methods=["post"])
+    def send(self, request: Request, ticket_id: str, comment_id: str) -> Response:
+        fields = self.body(DraftSendSerializer)
+        uploads = uploads_of(fields.get("attachments", ()))
+        send_draft(actor=self.actor, comment=self._own(), body_text=fields["body_text"], uploads=uploads)
+        return self.shown(self.get_object())
+
+    @extend_schema(
+        summary="Throw a draft away",
+        parameters=[TICKET_ID, _COMMENT_ID],
+        request=None,
+        responses={204: None, **ERRORS},
+    )
+    @action(detail=True, methods=["post"])
+    def discard(self, request: Request, ticket_id: str, comment_id: str) -> Response:
+        discard_draft(actor=self.actor, comment=self._own())
+        return Response(status=204)
+
+    def _own(self) -> Comment:
+        """One's own: nobody takes back, or sends, what a colleague wrote."""
+        comment: Comment = self.get_object()
+        if comment.author_user_id != self.user.pk:
+            raise forbidden("comment", "Only its author can do this.")
+        return comment
 
 
 @extend_schema_view(
