@@ -22,8 +22,8 @@ from tests.flows.conftest import Deliver
 from tests.mailboxes import drop, maildir_mailbox
 from tests.mails import mail
 from tests.tickets.making import HUB, comment_on, contact_of, open_one, team_of
-from tickets.models import AuditEntry, Customer, Participant, User
-from tickets.services import comments, customers, email_log, groups, staff, tickets
+from tickets.models import AuditEntry, Comment, Customer, Participant, User
+from tickets.services import comments, customers, email_log, groups, publishing, staff, tickets
 from tickets.services.unit import UnitOfWork
 
 SERVICES = ("tickets.services", "emailflow.services")
@@ -35,6 +35,7 @@ PARTS = {
     "tickets.services.email_log.log_incoming",
     "tickets.services.email_log.log_outgoing",
     "tickets.services.files.attach",
+    "tickets.services.publishing.tell",
     "tickets.services.files.clean_name",
     "tickets.services.files.sniff",
     "tickets.services.files.store",
@@ -54,6 +55,7 @@ READERS = {
     "emailflow.services.workflows.describe_workflow",
     "emailflow.services.workflows.missing_rows",
     "tickets.services.customers.customers_of_domains",
+    "tickets.services.publishing.held_until",
     "tickets.services.search_texts.wrong",
     "tickets.services.search_texts.wrong_now",
     "tickets.services.tickets.default_assignee",
@@ -102,6 +104,37 @@ def _(_: Deliver) -> Callable[[], object]:
 def _(_: Deliver) -> Callable[[], object]:
     comment = comment_on(open_one(), is_unverified=True)
     return lambda: comments.accept_comment(actor=HUB, comment=comment, join=False)
+
+
+def _answer(state: str) -> Comment:
+    comment = comment_on(open_one())
+    Comment.objects.filter(pk=comment.pk).update(state=state, held_until=timezone.now())
+    comment.refresh_from_db()
+    return comment
+
+
+@writes(publishing.publish_due)
+def _(_: Deliver) -> Callable[[], object]:
+    _answer("held")
+    return publishing.publish_due
+
+
+@writes(publishing.take_back)
+def _(_: Deliver) -> Callable[[], object]:
+    comment = _answer("held")
+    return lambda: publishing.take_back(actor=HUB, comment=comment)
+
+
+@writes(publishing.send_draft)
+def _(_: Deliver) -> Callable[[], object]:
+    comment = _answer("draft")
+    return lambda: publishing.send_draft(actor=HUB, comment=comment, body_text="After all.")
+
+
+@writes(publishing.discard_draft)
+def _(_: Deliver) -> Callable[[], object]:
+    comment = _answer("draft")
+    return lambda: publishing.discard_draft(actor=HUB, comment=comment)
 
 
 @writes(comments.decide_participant)

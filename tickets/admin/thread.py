@@ -74,17 +74,22 @@ def entry_of(comment: Comment) -> Entry:
     )
 
 
-def messages_of(ticket: Ticket, user: User) -> tuple[list[Entry], bool]:
-    """The newest messages, oldest first, and whether older ones were left out. Three statements."""
-    shown = querysets.comments_for(user).filter(ticket=ticket.pk).exclude(state=CommentState.DRAFT)
-    newest = shown.order_by("-created_at", "-id")
+@dataclass(slots=True)
+class Messages:
+    """The newest messages, oldest first; whether older ones were left out; the user's own drafts."""
+
+    entries: list[Entry] = field(default_factory=list)
+    cut: bool = False
+    drafts: list[Comment] = field(default_factory=list)
+
+
+def messages_of(ticket: Ticket, user: User) -> Messages:
+    """Three statements."""
+    newest = querysets.comments_for(user).filter(ticket=ticket.pk).order_by("-created_at", "-id")
     rows = list(newest[: MOST_MESSAGES + 1])
-    return [entry_of(row) for row in reversed(rows[:MOST_MESSAGES])], len(rows) > MOST_MESSAGES
-
-
-def drafts_of(ticket: Ticket, user: User) -> list[Comment]:
-    """The user's own answers that were taken back. One statement, two with a draft."""
-    return list(querysets.comments_for(user).filter(ticket=ticket.pk, state=CommentState.DRAFT))
+    drafts = [row for row in rows if row.state == CommentState.DRAFT]
+    entries = [entry_of(row) for row in reversed(rows[:MOST_MESSAGES]) if row.state != CommentState.DRAFT]
+    return Messages(entries, len(rows) > MOST_MESSAGES, drafts)
 
 
 def mails_of(ticket: Ticket, user: User) -> list[dict[str, Any]]:
@@ -129,16 +134,16 @@ def participants_of(ticket: Ticket, user: User) -> list[Participant]:
 
 
 def page_of(ticket: Ticket, user: User) -> dict[str, Any]:
-    """The context of the template, in at most ten statements whatever the ticket holds.
+    """The context of the template, in at most eight statements whatever the ticket holds.
 
     What the user may not see is empty.
     """
-    entries, cut = messages_of(ticket, user) if user.has_perm("tickets.view_comment") else ([], False)
+    messages = messages_of(ticket, user) if user.has_perm("tickets.view_comment") else Messages()
     people = participants_of(ticket, user) if user.has_perm("tickets.view_participant") else []
     return {
-        "entries": entries,
-        "drafts": drafts_of(ticket, user) if user.has_perm("tickets.view_comment") else [],
-        "thread_is_cut": cut,
+        "entries": messages.entries,
+        "drafts": messages.drafts,
+        "thread_is_cut": messages.cut,
         "most_messages": MOST_MESSAGES,
         "mails": mails_of(ticket, user) if user.has_perm("tickets.view_emaillog") else [],
         "participants": people,
