@@ -9,7 +9,7 @@ class EmailflowConfig(AppConfig):
     verbose_name = "Mail and rules"
 
     def ready(self) -> None:
-        from emailflow import installing
+        from emailflow import installing, receivers  # noqa: F401  (connects the receivers)
 
         autodiscover_modules("workflow_actions")
         installing.connect()

@@ -23,6 +23,7 @@ from emailflow.inbound.work import Work
 from emailflow.inbound.writeback import write_back
 from emailflow.mail import Kind
 from emailflow.models import Execution, ExecutionStatus, Outcome, State, Trace
+from emailflow.outbound.acknowledge import acknowledge
 from emailflow.workflow.base import Plan, PlannedWorkflow, StepError, WorkflowSpec
 from emailflow.workflow.context import ApplyContext
 from emailflow.workflow.engine import decide
@@ -95,7 +96,10 @@ def _file(work: Work, filing: Filing, workflows: Workflows, *, alone: bool) -> F
     if work.plan is not None and not quiet:
         ran = _run(work, work.plan, context, filing, workflows, alone=alone)
     filing.finish(work, context)
-    return Filed(work, context, filing.placings[work.message.pk], ran)
+    placing = filing.placings[work.message.pk]
+    if placing.opened and context.ticket is not None:
+        acknowledge(work, context.ticket, house=filing.house, unit=filing.unit)
+    return Filed(work, context, placing, ran)
 
 
 def _run(

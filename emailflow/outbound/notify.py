@@ -99,7 +99,7 @@ class Notices(Collector):
             )
             rows.append(_row(draft, reason, words, now))
             if not reason:
-                counts = counts.with_one(draft.recipient)
+                counts.add(draft.recipient, automatic=draft.automatic)
         return rows
 
     def _replies(self, unit: UnitOfWork, house: House) -> Iterator[_Draft]:

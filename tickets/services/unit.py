@@ -173,6 +173,9 @@ class UnitOfWork:
         for make in self._late:
             row = make()
             self._rows[type(row)].append(row)
+        for collector in self._collectors.values():
+            for late in collector.rows(self):
+                self._rows[type(late)].append(late)
         insert_together(
             [(self._rows[model], self._conflicts.get(model)) for model in sorted(self._rows, key=_table_order)]
         )
