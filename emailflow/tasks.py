@@ -7,6 +7,7 @@ from emailflow.inbound.pipeline import process_due, process_lapsed
 from emailflow.inbound.retention import let_go
 from emailflow.inbound.spool import clear_spool
 from emailflow.outbound.send import send_all
+from tickets.services.publishing import publish_due
 
 # Below the time limit of django-q2, which kills: the rest is done by the next task.
 LONGEST_TASK = 100
@@ -40,5 +41,7 @@ def sweep() -> int:
 
 
 def send_mail() -> int:
-    """Each minute: send what is due. Returns how many mails were taken."""
+    """Each minute: publish the answers whose time has come, and send what is due. Returns how many mails were taken."""
+    while publish_due():
+        pass
     return send_all(stopping=for_at_most(LONGEST_SENDING))

@@ -16,7 +16,8 @@ from django.utils import timezone  # noqa: E402
 
 from emailflow.inbound.pipeline import process_due  # noqa: E402
 from emailflow.inbound.receive import receive_bytes  # noqa: E402
-from emailflow.models import Delivery, Mailbox, MailboxCursor, Workflow  # noqa: E402
+from emailflow.models import Delivery, Mailbox, MailboxCursor, Suppression, Template, Workflow  # noqa: E402
+from emailflow.services.templates import save_template  # noqa: E402
 from emailflow.services.workflows import save_workflow  # noqa: E402
 from emailflow.workflow.base import Step  # noqa: E402
 from hub.models import Heartbeat  # noqa: E402
@@ -50,6 +51,8 @@ def fill() -> None:
     receive_bytes(mail("Re", subject=f"Re: {ticket.ticket_number}", sender="x@stranger.example"), mailbox=mailbox)
     while process_due():
         pass
+    save_template(actor=HUB, template=Template(kind="reply", language="en", body="{message}"))
+    Suppression.objects.create(address="gone@x.example", reason="550 no such user", created_at=timezone.now())
     Delivery.objects.create(mailbox=mailbox, source="s", uid="1", message=message, state="stored")
     MailboxCursor.objects.create(mailbox=mailbox, source="s")
     Heartbeat.objects.update_or_create(name="worker", defaults={"beat_at": timezone.now()})

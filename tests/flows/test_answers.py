@@ -7,11 +7,16 @@ import pytest
 from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from emailflow.inbound import house
 from emailflow.models import Mailbox, Outcome, Outgoing, Suppression, Template
 from emailflow.outbound.compose import as_message
+from emailflow.outbound.send import send_all
+from emailflow.services.messages import reprocess
+from tests.adminkit import browser
 from tests.flows.conftest import Deliver
 from tests.mails import mail
 from tests.rest import caller, staff
+from tests.smtpsink import Sink
 from tests.tickets.making import HUB
 from tickets.models import Comment, Participant, ParticipantRole, ParticipantState, Source, Ticket, User
 from tickets.services.comments import add_comment
@@ -109,8 +114,6 @@ def test_an_internal_note_never_leaves(deliver: Deliver, clerk: User, way: str, 
         made = caller(clerk).post(url, {"body_text": "secret", "is_internal": True}, format="json")
         assert made.status_code == 201
     elif way == "admin":
-        from tests.adminkit import browser
-
         User.objects.filter(pk=clerk.pk).update(is_staff=True)
         note = {"body_text": "secret", "is_internal": "1"}
         assert browser(clerk).post(f"/admin/tickets/ticket/{ticket.pk}/note/", note).status_code == 302
@@ -215,8 +218,6 @@ def test_a_broken_template_costs_a_row_not_the_ticket(deliver: Deliver) -> None:
 
 
 def test_a_mailbox_may_keep_silent(deliver: Deliver, mailbox: Mailbox) -> None:
-    from emailflow.inbound import house
-
     Mailbox.objects.filter(pk=mailbox.pk).update(acknowledge=False)
     house.forget()
 
@@ -226,10 +227,40 @@ def test_a_mailbox_may_keep_silent(deliver: Deliver, mailbox: Mailbox) -> None:
 
 
 def test_a_mail_that_is_processed_again_is_not_acknowledged_again(deliver: Deliver) -> None:
-    from emailflow.services.messages import reprocess
-
     message = deliver(mail("Help", sender=CUSTOMER))
     reprocess(actor=HUB, messages=[message])
     deliver(mail("Another", sender="else@nordwind.example"))
 
     assert Outgoing.objects.filter(recipient=CUSTOMER).count() == 1
+
+
+def test_a_conversation_goes_there_and_back_over_a_real_server(deliver: Deliver, clerk: User, sink: Sink) -> None:
+    ticket = deliver(mail("It is out of toner.", subject="Printer", sender=CUSTOMER)).ticket
+    assert ticket is not None
+    send_all()
+    acknowledged = sink.mails[0]
+    deliver(
+        mail("Hurry, please.", subject=f"Re: {acknowledged['Subject']}", sender=CUSTOMER,
+             in_reply_to=acknowledged["Message-ID"])
+    )  # fmt: skip
+    _answer(ticket, clerk)
+    send_all()
+    answered = sink.mails[1]
+    deliver(
+        mail("Thank you!", subject=f"SV: {answered['Subject']}", sender=CUSTOMER, in_reply_to=answered["Message-ID"],
+             references=f"{answered['References']} {answered['Message-ID']}")
+    )  # fmt: skip
+
+    assert sink.recipients == [CUSTOMER, CUSTOMER]
+    said = [comment.reply_text.strip() for comment in ticket.comments.order_by("id")]
+    assert said == ["It is out of toner.", "Hurry, please.", "Try the other cable.", "Thank you!"]
+    assert Ticket.objects.count() == 1
+    assert "Hurry, please." in answered.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+
+
+def test_nothing_leaves_while_outgoing_mail_is_held(deliver: Deliver, settings: LazySettings, sink: Sink) -> None:
+    settings.OUTGOING_MAIL = "hold"
+    deliver(mail("Help", sender=CUSTOMER))
+
+    assert (send_all(), sink.envelopes) == (0, [])
+    assert Outgoing.objects.get().state == "queued"
