@@ -24,6 +24,7 @@ from emailflow.inbound.writeback import write_back
 from emailflow.mail import Kind
 from emailflow.models import Execution, ExecutionStatus, Outcome, State, Trace
 from emailflow.outbound.acknowledge import acknowledge
+from emailflow.outbound.returned import note_return
 from emailflow.workflow.base import Plan, PlannedWorkflow, StepError, WorkflowSpec
 from emailflow.workflow.context import ApplyContext
 from emailflow.workflow.engine import decide
@@ -97,6 +98,8 @@ def _file(work: Work, filing: Filing, workflows: Workflows, *, alone: bool) -> F
         ran = _run(work, work.plan, context, filing, workflows, alone=alone)
     filing.finish(work, context)
     placing = filing.placings[work.message.pk]
+    if work.kind in (Kind.BOUNCE, Kind.COMPLAINT):
+        note_return(work, filing.unit)
     if placing.opened and context.ticket is not None:
         acknowledge(work, context.ticket, house=filing.house, unit=filing.unit)
     return Filed(work, context, placing, ran)
