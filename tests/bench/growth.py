@@ -19,7 +19,7 @@ from tests.bench.letters import answers, letters
 from tests.bench.loading import Loaded, load
 from tests.bench.ways import Clock, mailbox, single
 
-SLICE = 50
+SLICE = 25
 MINUTES = 10
 LIMITS: dict[str, float] = {"growth_new": 1.1, "growth_reply": 1.1, "loading_seconds": 60.0 * MINUTES}
 
@@ -88,6 +88,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "growth_tickets": loaded.tickets,
         "growth_comments": loaded.comments,
         "loading_seconds": round(loaded.seconds, 1),
+        "loading_cpu_seconds": round(loaded.cpu_seconds, 1),
         "loading_steps": loaded.steps,
         "loaded_megabytes": loaded.megabytes,
         **{f"cost_{name}_none": round(cost.ratio, 3) for name, cost in none.items()},

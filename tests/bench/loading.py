@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import psycopg
 
 from tests.bench import loading_sql
@@ -38,6 +39,8 @@ class Loaded:
     tickets: int
     comments: int
     seconds: float
+    cpu_seconds: float
+    """Of the server: what it would have taken one processor that does nothing else."""
     first_log: int
     megabytes: int
     steps: dict[str, float]
@@ -53,6 +56,7 @@ def load(tickets: int, comments: int) -> Loaded:
     _staff()
     clock = _Steps()
     with _connect() as session:
+        used = _cpu_seconds(session)
         first = loading_sql.First(*(_largest(session, table) + 1 for table in loading_sql.First.tables()))
         clock.run("plan", lambda: _plan(session, tickets, comments))
         with _without_indexes(session, clock):
@@ -67,8 +71,18 @@ def load(tickets: int, comments: int) -> Loaded:
         clock.run("vacuum", lambda: _in_parallel(vacuums))
         clock.run("checkpoint", lambda: session.execute("CHECKPOINT"))
         size = _one(session, "SELECT pg_database_size(current_database())")
+        used = _cpu_seconds(session) - used
     seconds = time.perf_counter() - begun
-    return Loaded(tickets, comments, seconds, first.log, size // 1024**2, clock.seconds)
+    return Loaded(tickets, comments, seconds, used, first.log, size // 1024**2, clock.seconds)
+
+
+def _cpu_seconds(session: "psycopg.Connection[Any]") -> float:
+    """Of all processes that the server has had: it runs on this machine."""
+    backend = psutil.Process(session.info.backend_pid)
+    server = backend.parent()
+    assert server is not None
+    running = [process.cpu_times() for process in server.children()]
+    return sum(server.cpu_times()[:4]) + sum(times.user + times.system for times in running)
 
 
 class _Steps:
