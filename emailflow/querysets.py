@@ -5,7 +5,7 @@ A mail is visible with its ticket; a mail without one to those who see all, or w
 
 from django.db.models import Q, QuerySet
 
-from emailflow.models import Delivery, Execution, Mailbox, Message, Template, Workflow
+from emailflow.models import Delivery, Execution, Mailbox, Message, Outgoing, Suppression, Template, Workflow
 from tickets.models import User, Visibility
 from tickets.querysets import ticket_scope
 
@@ -33,6 +33,19 @@ def executions_for(user: User) -> QuerySet[Execution]:
     scope = message_scope(user, "message__")
     executions = Execution.objects.all() if scope is None else Execution.objects.filter(scope)
     return executions.select_related("message", "message__ticket", "workflow")
+
+
+def outgoing_for(user: User) -> QuerySet[Outgoing]:
+    """The outbox as lists show it: a mail is visible with its ticket, like a mail that came in."""
+    scope = message_scope(user)
+    rows = Outgoing.objects.all() if scope is None else Outgoing.objects.filter(scope)
+    return rows.select_related("mailbox", "ticket").defer("ticket__description", "ticket__custom_fields")
+
+
+def suppressions_for(user: User) -> QuerySet[Suppression]:
+    """All for those who see all; else those that a mail of theirs has caused."""
+    rows = Suppression.objects.all()
+    return rows if message_scope(user) is None else rows.filter(outgoing__in=outgoing_for(user).values("pk"))
 
 
 def mailboxes_for(user: User) -> QuerySet[Mailbox]:

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest
 _APPS = ("tickets", "emailflow", "auth", "django_q")
 _MODELS = (
     *("Ticket", "Customer", "Contact", "User", "Team", "ApiToken", "AuditEntry"),
-    *("Message", "Mailbox", "Workflow", "Execution", "Label"),
+    *("Message", "Outgoing", "Mailbox", "Workflow", "Execution", "Label", "Suppression"),
 )
 
 

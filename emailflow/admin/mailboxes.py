@@ -34,6 +34,13 @@ else:
 # What makes a mailbox another place: reading starts anew, so somebody must say with what.
 _PLACE = {"protocol", "host", "username", "folder", "path"}
 _FETCH = {"start_policy", "start_days"}
+_LABELS = {
+    "smtp_host": "Server",
+    "smtp_port": "Port",
+    "smtp_security": "Security",
+    "smtp_username": "User",
+    "acknowledge": "Acknowledge new tickets",
+}
 # Seconds: below what a web server waits for an answer. The commands have no limit.
 LONGEST_LOOK = 60
 MOST_SET_ASIDE = 5
@@ -54,6 +61,13 @@ class MailboxForm(_MailboxModelForm):
         help_text="Kept encrypted and never shown again. Leave it empty to keep the one that is stored; "
         "when server or user change, enter it again.",
     )
+    new_smtp_secret = forms.CharField(
+        label="Password",
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"}),
+        help_text="Kept encrypted and never shown again. When server, port, security or user change, enter it again.",
+    )
     addresses = LinesField(help_text="Our addresses that deliver into this mailbox, one a line.")
     authserv_ids = LinesField(
         label="Names of our mail server",
@@ -69,7 +83,7 @@ class MailboxForm(_MailboxModelForm):
         required=False,
         help_text="Needed once when protocol, host, user, folder or path are changed.",
     )
-    field_aliases: ClassVar = {"secret": "new_secret"}
+    field_aliases: ClassVar = {"secret": "new_secret", "smtp_secret": "new_smtp_secret"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,6 +91,9 @@ class MailboxForm(_MailboxModelForm):
             self.fields["slug"].label = "Short name"
             self.fields["slug"].help_text = "Letters, digits and hyphens; commands and rules name the mailbox by it."
             self.fields["slug"].error_messages["invalid"] = "Use letters, digits, hyphens and underscores only."
+        for name, label in _LABELS.items():
+            if name in self.fields:
+                self.fields[name].label = label
         if "protocol" in self.fields:
             field: Any = self.fields["protocol"]
             field.choices = [choice for choice in Protocol.choices if choice[0] != Protocol.BUILTIN]
@@ -104,6 +121,7 @@ class MailboxAdmin(HubModelAdmin):
     search_fields = ("slug",)
     search_help_text = "The beginning of the short name."
     actions = ("archive",)
+    long_texts = ("signature",)
     readonly_fields = ("condition", "last_success", "trouble", "set_aside", "created_at")
 
     def scoped(self, user: User) -> QuerySet[Mailbox]:
@@ -114,7 +132,11 @@ class MailboxAdmin(HubModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
         ours = {"fields": ("addresses", "authserv_ids", "form_senders", "team")}
-        answers = {"fields": (("from_name", "from_address"), "plus_addressing")}
+        answers = {"fields": (("from_name", "from_address"), "plus_addressing", "acknowledge", "signature")}
+        outgoing = {
+            "fields": (("smtp_host", "smtp_port", "smtp_security"), ("smtp_username", "new_smtp_secret")),
+            "description": "Without a server here, the one of the setting EMAIL_URL sends.",
+        }
         closed = {"fields": (("follow_up", "follow_up_days"),)}
         if obj is not None and obj.protocol == Protocol.BUILTIN:
             name = {"fields": (("name", "slug"), "condition")}
@@ -138,6 +160,7 @@ class MailboxAdmin(HubModelAdmin):
             ("Who writes to it", ours),
             ("Mail to a closed ticket", closed),
             ("Answers", answers),
+            ("The server that sends", outgoing),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Mailbox | None = None) -> Any:
@@ -149,7 +172,12 @@ class MailboxAdmin(HubModelAdmin):
         return False
 
     def write(self, request: HttpRequest, row: Mailbox, form: Any, change: bool) -> None:
-        save_mailbox(actor=actor_of(request), mailbox=row, secret=form.cleaned_data.get("new_secret") or None)
+        save_mailbox(
+            actor=actor_of(request),
+            mailbox=row,
+            secret=form.cleaned_data.get("new_secret") or None,
+            smtp_secret=form.cleaned_data.get("new_smtp_secret") or None,
+        )
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view

@@ -105,6 +105,9 @@ class Mailbox(models.Model):
             models.CheckConstraint(condition=Q(protocol__in=Protocol.values), name="email_mailboxes_protocol"),
             models.CheckConstraint(condition=Q(security__in=Security.values), name="email_mailboxes_security"),
             models.CheckConstraint(
+                condition=Q(smtp_security__in=Security.values), name="email_mailboxes_smtp_security"
+            ),
+            models.CheckConstraint(
                 condition=Q(start_policy__in=StartPolicy.values), name="email_mailboxes_start_policy"
             ),
             models.CheckConstraint(condition=Q(after_read__in=AfterRead.values), name="email_mailboxes_after_read"),

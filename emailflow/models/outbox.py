@@ -96,6 +96,7 @@ class Outgoing(models.Model):
             models.Index(fields=["header_message_id"], name="email_outbox_message_id"),
             models.Index(fields=["recipient", "-created_at"], name="email_outbox_recipient"),
             models.Index(fields=["-created_at", "-id"], name="email_outbox_newest"),
+            models.Index(fields=["state", "-id"], name="email_outbox_state"),
         ]
 
     def __str__(self) -> str:

@@ -40,6 +40,7 @@ from emailflow.outbound.smtp import Connections, Letter, SendError, Server
 from tickets import blobs
 from tickets.clock import database_now
 from tickets.errors import ServiceError
+from tickets.models import Comment, CommentState
 from tickets.services.email_log import log_outgoing
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ MOST_DEATHS = 5
 # Minutes until the next try, by how many there were; three days altogether (RFC 5321, 4.5.4.1).
 PAUSES = (1, 5, 15, 60, *[240] * 17)
 
+_MAY_LEAVE = (CommentState.PUBLISHED, CommentState.HELD)
 MAY_HAVE_ARRIVED = (
     "The mail server had the whole mail and did not say what became of it: it may have arrived. "
     "Ask the recipient before it is sent once more."
@@ -126,6 +128,9 @@ class _Sending:
         self.mailboxes = Mailbox.objects.in_bulk({row.mailbox_id for row in claim.rows if row.mailbox_id})
         found = Suppression.objects.filter(address__in={row.recipient for row in claim.rows})
         self.suppressed = dict(found.values_list("address", "reason"))
+        ids = {row.comment_id for row in claim.rows if row.comment_id}
+        kept = Comment.objects.filter(pk__in=ids).exclude(is_internal=False, state__in=_MAY_LEAVE)
+        self.kept_here = set(kept.values_list("pk", flat=True))
         # By server: none of them is asked fifty times whether it is there.
         self.trouble: dict[Server, SendError] = {}
 
@@ -158,6 +163,8 @@ class _Sending:
             return Result(row, OutboxState.FAILED, f"It ended its sender {MOST_DEATHS} times.")
         if row.recipient in self.suppressed:
             return Result(row, OutboxState.SUPPRESSED, self.suppressed[row.recipient])
+        if row.comment_id in self.kept_here:
+            return Result(row, OutboxState.SUPPRESSED, "Its text was taken back, or is internal.")
         try:
             return self._hand_over(row)
         except SendError as error:

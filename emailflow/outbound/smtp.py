@@ -126,6 +126,12 @@ class Connections:
                 self._open[connection.server] = connection
 
 
+def greet(server: Server) -> None:
+    """Connect, encrypt and log in as for a mail, and say goodbye. Raises SendError."""
+    with _HardLimit() as limit:
+        _Connection(server, limit).quit()
+
+
 class _HardLimit:
     """Ends the dialogue after HARD_SECONDS, however lively the server is. ``passed``: it was us who hung up."""
 

@@ -18,6 +18,8 @@ from emailflow.fields import seal
 from emailflow.inbound.pull import pull
 from emailflow.inbound.pull_report import PullReport
 from emailflow.models import AfterRead, Delivery, Mailbox, MailboxCursor, Protocol, Security, StartPolicy
+from emailflow.outbound.smtp import SendError
+from emailflow.services.mailbox_smtp import check_smtp, kept_smtp_secret, smtp_sentences
 from emailflow.sources.base import Source, SourceError
 from emailflow.sources.choose import source_hash, source_of
 from emailflow.sources.wire import is_loopback
@@ -38,13 +40,16 @@ _SECURITY_WORDS = {
 _AUDITED = (
     *("slug", "name", "protocol", "host", "port", "security", "username", "folder", "path", "start_policy"),
     *("start_days", "after_read", "move_to", "interval", "enabled", "follow_up", "follow_up_days", "team_id"),
-    *("plus_addressing", "silent_after", "authserv_ids"),
+    *("plus_addressing", "silent_after", "authserv_ids", "acknowledge"),
+    *("smtp_host", "smtp_port", "smtp_security", "smtp_username"),
 )
 # To whom the password is shown, and how.
 _SERVER = ("protocol", "host", "port", "security", "username")
 _WITH_SECRET = (Protocol.IMAP, Protocol.POP3)
 # Of addresses it keeps how many there are, and that they changed.
 _COUNTED = ("addresses", "form_senders", "from_address")
+# Of these, that they changed.
+_TEXTS = ("signature",)
 
 
 @dataclass
@@ -58,18 +63,21 @@ class Report:
         return " ".join(self.sentences)
 
 
-def save_mailbox(*, actor: Actor, mailbox: Mailbox, secret: str | None = None) -> Mailbox:
+def save_mailbox(
+    *, actor: Actor, mailbox: Mailbox, secret: str | None = None, smtp_secret: str | None = None
+) -> Mailbox:
     """Check, normalise and write a new or changed mailbox with its audit row.
 
-    ``secret`` is the plain password; None or '' keeps the stored one, which is only for the server and user that it
-    was entered for. Raises ServiceError naming the field. A changed mailbox is looked at
-    again at once.
+    ``secret`` and ``smtp_secret`` are the plain passwords of the servers that mail comes from and goes to; None or ''
+    keeps the stored one, which is only for the server and user that it was entered for. Raises ServiceError naming
+    the field. A changed mailbox is looked at again at once.
     """
     if secret:
-        if any(ord(letter) < 32 for letter in secret):
-            raise ServiceError("Line breaks and control characters are not allowed here.", field="secret")
-        mailbox.secret = seal(secret)
+        mailbox.secret = _sealed(secret, "secret")
+    if smtp_secret:
+        mailbox.smtp_secret = _sealed(smtp_secret, "smtp_secret")
     _check(mailbox)
+    check_smtp(mailbox)
     mailbox.next_pull_at = None
     mailbox.failures = 0
     try:
@@ -82,13 +90,22 @@ def save_mailbox(*, actor: Actor, mailbox: Mailbox, secret: str | None = None) -
                 _check_kept(before, mailbox)
                 if not secret:
                     mailbox.secret = _kept_secret(before, mailbox)
+                if not smtp_secret:
+                    mailbox.smtp_secret = kept_smtp_secret(before, mailbox)
                 mailbox.save(update_fields=_writable())
-            _record(actor, before, mailbox, new_secret=bool(secret))
+            new_secrets = [name for name, plain in (("secret", secret), ("smtp_secret", smtp_secret)) if plain]
+            _record(actor, before, mailbox, new_secrets)
     except IntegrityError as error:
         if Mailbox.objects.filter(slug=mailbox.slug).exclude(pk=mailbox.pk).exists():
             raise ServiceError(f"There is a mailbox called {mailbox.slug} already.", field="slug") from error
         raise
     return mailbox
+
+
+def _sealed(plain: str, name: str) -> str:
+    if any(ord(letter) < 32 for letter in plain):
+        raise ServiceError("Line breaks and control characters are not allowed here.", field=name)
+    return seal(plain)
 
 
 def _locked(mailbox: Mailbox) -> Mailbox:
@@ -113,7 +130,7 @@ def _kept_secret(before: Mailbox, mailbox: Mailbox) -> str:
     return ""
 
 
-def _record(actor: Actor, before: Mailbox | None, mailbox: Mailbox, *, new_secret: bool) -> None:
+def _record(actor: Actor, before: Mailbox | None, mailbox: Mailbox, new_secrets: list[str]) -> None:
     """What differs; all of it for a new mailbox."""
     old, new = {} if before is None else _values(before), _values(mailbox)
     changed = [name for name in new if before is None or old[name] != new[name]]
@@ -121,15 +138,16 @@ def _record(actor: Actor, before: Mailbox | None, mailbox: Mailbox, *, new_secre
     shown_new = {name: _shown(name, new[name]) for name in changed}
     for name, value in shown_old.items():
         if shown_new[name] == value:
-            # As many addresses as before, but others.
+            # As many addresses as before, but others; another text.
             shown_new[name] = "(changed)"
-    if new_secret:
-        shown_new |= {"secret": "changed"}
+    shown_new |= dict.fromkeys(new_secrets, "changed")
     action = "mailbox.added" if before is None else "mailbox.changed"
     audit.record(actor=actor, action=action, entity=mailbox, old=shown_old, new=shown_new)
 
 
 def _shown(name: str, value: Any) -> Any:
+    if name in _TEXTS:
+        return "(text)" if value else ""
     if name not in _COUNTED:
         return value
     number = len(value) if isinstance(value, list) else int(bool(value))
@@ -179,7 +197,8 @@ def test_connection(mailbox: Mailbox) -> Report:
         source.check_target()
         if mailbox.after_read == AfterRead.MOVE:
             report.sentences.append(f"Mail can be moved to {mailbox.move_to}.")
-    except SourceError as error:
+        report.sentences += smtp_sentences(mailbox)
+    except (SourceError, SendError) as error:
         report.ok = False
         report.sentences.append(_sentence(error.message))
     finally:
@@ -368,7 +387,7 @@ def _addresses(values: list[Any], name: str) -> list[str]:
 
 
 def _values(mailbox: Mailbox) -> dict[str, Any]:
-    return {name: getattr(mailbox, name) for name in (*_AUDITED, *_COUNTED)}
+    return {name: getattr(mailbox, name) for name in (*_AUDITED, *_COUNTED, *_TEXTS)}
 
 
 def _writable() -> list[str]:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg import sql
 
-from emailflow.blob_names import ALL_NAMED
+from emailflow.blob_names import all_named_sql
 from hub.backup import tools
 from hub.backup.archive import BackupError
 
@@ -55,7 +55,7 @@ def _of_sqlite(folder: Path) -> Snapshot:
             rows = {table: int(copy.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]) for table in _tables()}
             migrations = [list(row) for row in copy.execute("SELECT app, name FROM django_migrations ORDER BY id")]
             with names.open("w") as stream:
-                stream.writelines(f"{row[0]}\n" for row in copy.execute(ALL_NAMED))
+                stream.writelines(f"{row[0]}\n" for row in copy.execute(all_named_sql()))
     except sqlite3.Error as error:
         raise BackupError(f"The database cannot be copied: {error}") from error
     return Snapshot("sqlite", file.name, file, rows, migrations, names)
@@ -79,7 +79,7 @@ def _of_postgresql(folder: Path) -> Snapshot:
         cursor.execute("SELECT app, name FROM django_migrations ORDER BY id")
         migrations = [list(row) for row in cursor.fetchall()]
         with names.open("w") as stream, connection.chunked_cursor() as chunked:
-            chunked.execute(ALL_NAMED)
+            chunked.execute(all_named_sql())
             while part := chunked.fetchmany(2000):
                 stream.writelines(f"{row[0]}\n" for row in part)
     return Snapshot("postgresql", file.name, file, rows, migrations, names)

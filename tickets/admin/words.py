@@ -34,6 +34,9 @@ _ACTIONS = {
     "mail.moved": "moved a mail to another ticket",
     "mail.reprocessed": "processed a mail again",
     "mail.ignored": "decided to ignore a mail",
+    "outgoing.retried": "put a mail into the outbox again",
+    "outgoing.cancelled": "stopped a mail that had not been sent",
+    "suppression.released": "let an address have mail again",
     "token.made": "made an API token",
     "token.revoked": "revoked an API token",
     "user.password_set": "set the password of a user",
@@ -70,6 +73,9 @@ def note_title(comment: Comment) -> str:
 
 def system_note(comment: Comment) -> str:
     """A note made by Hub itself, from its code and parameters."""
+    if comment.system_code == "mail_not_sent":
+        to = ", ".join(map(str, comment.system_params.get("recipients") or []))
+        return f"A mail to {to} could not be sent. {comment.system_params.get('reason', '')}".strip()
     told = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in comment.system_params.items())
     note = comment.system_code.replace("_", " ").replace(".", " ").capitalize()
     return f"{note} ({told})" if told else note
