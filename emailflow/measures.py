@@ -1,4 +1,4 @@
-"""How the way in is doing, in numbers, for monitoring. Every statement reads a bounded part of an index.
+"""How the ways in and out are doing, in numbers, for monitoring. Every statement reads a bounded part of an index.
 
 Nothing here counts a whole table: at a million mails that would cost seconds, every fifteen of them. What is open
 stands in partial indexes and is counted up to ``CAP``; what has happened is counted for the last hour, up to
@@ -18,6 +18,7 @@ from emailflow.models import Mailbox, Outcome
 
 CAP = 10_000
 _OPEN = "state IN ('received', 'waiting', 'processing')"
+_TO_SEND = "state IN ('held', 'queued', 'sending')"
 _HOUR = timedelta(hours=1)
 
 
@@ -43,20 +44,24 @@ class Measures:
     rule_failures: int = 0
     highest_ids: dict[str, int] = field(default_factory=dict)
     mailboxes: list[MailboxMeasures] = field(default_factory=list)
+    outbox: dict[str, int] = field(default_factory=dict)
+    outbox_oldest_due: float = 0.0
 
 
 def oldest_due() -> float:
     """For how many seconds the mail that is due longest has been waiting for a worker; 0 when none is."""
+    return _waits("next_attempt_at", f"email_messages WHERE {_OPEN}")
+
+
+def _waits(column: str, what: str) -> float:
     # PostgreSQL's clock, as in the claim: hosts' clocks differ.
     clock = "statement_timestamp()" if connection.vendor == "postgresql" else "NULL"
-    rows = _rows(
-        f"SELECT next_attempt_at, {clock} FROM email_messages WHERE {_OPEN} ORDER BY next_attempt_at, id LIMIT 1"
-    )
+    rows = _rows(f"SELECT {column}, {clock} FROM {what} ORDER BY {column}, id LIMIT 1")
     return max(0.0, ((rows[0][1] or timezone.now()) - _moment(rows[0][0])).total_seconds()) if rows else 0.0
 
 
 def measure() -> Measures:
-    """Eleven statements, whatever the size of the tables. Raises DatabaseError."""
+    """Fifteen statements, whatever the size of the tables. Raises DatabaseError."""
     now = timezone.now()
     measures = Measures(oldest_due=oldest_due())
     mailboxes = {row.pk: _of_mailbox(row, now) for row in pullable()}
@@ -80,9 +85,18 @@ def measure() -> Measures:
     ):
         if mailbox_pk in mailboxes:
             mailboxes[mailbox_pk].set_aside = number
-    for table in ("email_messages", "tticket_tickets", "tticket_comments"):
+    for table in ("email_messages", "tticket_tickets", "tticket_comments", "email_outbox"):
         measures.highest_ids[table] = int(_rows(f"SELECT max(id) FROM {table}")[0][0] or 0)
     measures.mailboxes = list(mailboxes.values())
+    measures.outbox = dict.fromkeys(("held", "queued", "sending"), 0)
+    measures.outbox |= dict(
+        _rows(
+            f"SELECT state, count(*) FROM (SELECT state FROM email_outbox WHERE {_TO_SEND} "
+            f"ORDER BY not_before, id LIMIT {CAP}) AS open GROUP BY 1"
+        )
+    )
+    measures.outbox["failed"] = _count("email_outbox WHERE state = 'failed'")
+    measures.outbox_oldest_due = _waits("not_before", f"email_outbox WHERE {_TO_SEND}")
     return measures
 
 

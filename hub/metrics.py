@@ -100,7 +100,20 @@ def _mails(found: Measures, up_to: str) -> Iterator[str]:
     yield from _metric(
         "rule_failures_last_hour", "gauge", f"Rules that failed on a mail, {up_to}", [({}, found.rule_failures)]
     )
-    for table, name in (("email_messages", "mails"), ("tticket_tickets", "tickets"), ("tticket_comments", "comments")):
+    yield from _metric(
+        "outgoing_mails",
+        "gauge",
+        f"Mails of the outbox that have not gone, by state, {up_to} altogether and of failed",
+        [({"state": state}, number) for state, number in found.outbox.items()],
+    )
+    oldest: list[Sample] = [({}, found.outbox_oldest_due)]
+    yield from _metric("outgoing_oldest_due_seconds", "gauge", "How long the oldest mail to be sent is overdue", oldest)
+    for table, name in (
+        ("email_messages", "mails"),
+        ("tticket_tickets", "tickets"),
+        ("tticket_comments", "comments"),
+        ("email_outbox", "outgoing_mails"),
+    ):
         ids: list[Sample] = [({}, found.highest_ids[table])]
         yield from _metric(f"{name}_made_total", "counter", "The highest id; ids may have gaps", ids)
 

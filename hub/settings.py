@@ -196,6 +196,8 @@ SPECTACULAR_SETTINGS = {
         "TicketSource": "tickets.models.Source",
         "CommentState": "tickets.models.CommentState",
         "MessageState": "emailflow.models.State",
+        "OutboxState": "emailflow.models.OutboxState",
+        "OutboxKind": "emailflow.models.OutboxKind",
         "ExecutionStatus": "emailflow.models.ExecutionStatus",
     },
 }

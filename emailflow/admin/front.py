@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from emailflow import querysets
 from emailflow.inbound.pull_report import sentence
-from emailflow.models import Mailbox, Message, Outcome, Protocol, State
+from emailflow.models import Mailbox, Message, OutboxState, Outcome, Outgoing, Protocol, State
 from emailflow.workflow.alerts import failing_workflows
 from tickets.models import User
 from tickets.services.tickets import default_assignee
@@ -58,6 +58,11 @@ def in_trouble(user: User) -> QuerySet[Message]:
     return querysets.messages_for(user).filter(state=State.WAITING, trouble_since__lt=since)
 
 
+def unsent(user: User) -> QuerySet[Outgoing]:
+    rows = querysets.outgoing_for(user).filter(state=OutboxState.FAILED)
+    return rows if user.has_perm("emailflow.view_outgoing") else rows.none()
+
+
 def counts(*lists: QuerySet[Any]) -> list[Capped]:
     """How long each list is, up to 99. One statement for all of them."""
     parts: list[str] = []
@@ -96,7 +101,7 @@ def notices(user: User) -> list[Notice]:
     if not user.has_perm("emailflow.view_message"):
         return _settings()
     ledger = reverse("admin:emailflow_message_changelist")
-    late, bad, lost = counts(in_trouble(user), failed(user), unrouted(user))
+    late, bad, lost, stuck = counts(in_trouble(user), failed(user), unrouted(user), unsent(user))
     found = _settings()
     if bad.any:
         found.append(
@@ -105,6 +110,9 @@ def notices(user: User) -> list[Notice]:
     if late.any:
         text = f"{_mails(late)} could not be processed for more than 24 hours, and {_is(late)} still tried."
         found.append(Notice("bad", text, f"{ledger}?trouble=1"))
+    if stuck.any:
+        outbox = reverse("admin:emailflow_outgoing_changelist")
+        found.append(Notice("bad", f"{_mails(stuck)} could not be sent.", f"{outbox}?state__exact=failed"))
     found += _mailboxes(user) + _rules()
     if lost.any:
         text = f"{_mails(lost)} {_is(lost)} unrouted: no rule took {'it' if lost.number == 1 else 'them'}."

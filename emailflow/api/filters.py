@@ -10,7 +10,10 @@ from emailflow.models import (
     ExecutionStatus,
     Mailbox,
     Message,
+    OutboxKind,
+    OutboxState,
     Outcome,
+    Outgoing,
     State,
     Workflow,
 )
@@ -43,6 +46,22 @@ class MessageFilter(filters.FilterSet):
 
     def with_message_id(self, messages: QuerySet[Message], name: str, value: str) -> QuerySet[Message]:
         return messages.filter(message_id=value if value.startswith("<") else f"<{value}>")
+
+
+class OutgoingFilter(filters.FilterSet):
+    state = ChoicesFilter(choices=OutboxState.choices, help_text="One or more states.")
+    kind = ChoicesFilter(choices=OutboxKind.choices, help_text="One or more kinds.")
+    mailbox = IdFilter(help_text="Id of a mailbox, or `none`.")
+    ticket = IdFilter(help_text="Id of a ticket, or `none`.")
+    comment = IdFilter(help_text="Id of a comment, or `none`.")
+    recipient = filters.CharFilter(method="to_recipient", help_text="The address, exactly.")
+
+    class Meta:
+        model = Outgoing
+        fields: list[str] = []
+
+    def to_recipient(self, rows: QuerySet[Outgoing], name: str, value: str) -> QuerySet[Outgoing]:
+        return rows.filter(recipient=value.strip().lower())
 
 
 class ExecutionFilter(filters.FilterSet):

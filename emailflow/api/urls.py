@@ -5,12 +5,14 @@ from django.urls import URLPattern, URLResolver, re_path
 from emailflow.api.views.inbound import RawMail
 from emailflow.api.views.mailboxes import DeliveryViewSet
 from emailflow.api.views.messages import ExecutionViewSet, LabelViewSet, MailboxViewSet, MessageViewSet
+from emailflow.api.views.outbox import OutgoingViewSet
 from emailflow.api.views.testing import EmailToTicket
 from emailflow.api.views.workflows import WorkflowViewSet
 from tickets.api.urls import Router
 
 _router = Router()
 _router.register("messages", MessageViewSet, basename="message")
+_router.register("outbox", OutgoingViewSet, basename="outgoing")
 _router.register("workflows", WorkflowViewSet, basename="workflow")
 _router.register("executions", ExecutionViewSet, basename="execution")
 _router.register("mailboxes", MailboxViewSet, basename="mailbox")

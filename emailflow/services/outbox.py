@@ -21,7 +21,8 @@ RETRYABLE = (
     OutboxState.SUPPRESSED,
     OutboxState.CANCELLED,
 )
-STOPPABLE = (OutboxState.HELD, OutboxState.QUEUED)
+# Also one that failed: somebody has looked, and leaves it.
+STOPPABLE = (OutboxState.HELD, OutboxState.QUEUED, OutboxState.FAILED)
 _NOW = {
     OutboxState.SENDING: "is being sent right now",
     OutboxState.SENT: "has been sent already",
@@ -59,12 +60,16 @@ def retry(*, actor: Actor, rows: Iterable[Outgoing]) -> int:
 
 
 def cancel(*, actor: Actor, rows: Iterable[Outgoing]) -> int:
-    """Stop mails that wait. Returns how many; all or none. Raises Conflict for one that does not wait any more."""
+    """Stop mails that wait, and leave those that failed. Returns how many; all or none.
+
+    Raises Conflict for one that is being sent, or has come to another end.
+    """
     wanted = sorted(rows, key=lambda row: row.pk)
     # All or none, each only while no sender has it.
     with transaction.atomic():
         for row in wanted:
-            _change(row, STOPPABLE, state=OutboxState.CANCELLED, reason=f"Cancelled by {actor.name or 'Hub'}.")
+            reason = f"Cancelled by {actor.name or 'Hub'}. {row.reason}".strip()
+            _change(row, STOPPABLE, state=OutboxState.CANCELLED, reason=reason)
             _record(actor, "outgoing.cancelled", row, OutboxState.CANCELLED)
     return len(wanted)
 

@@ -14,13 +14,14 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from emailflow.models import Label, Mailbox, Message, Template, Workflow
-from emailflow.services import labels, mailboxes, messages, templates, workflow_files, workflows
+from emailflow.models import Label, Mailbox, Message, Suppression, Template, Workflow
+from emailflow.services import labels, mailboxes, messages, outbox, templates, workflow_files, workflows
 from emailflow.workflow import store
 from emailflow.workflow.base import Step
 from tests.flows.conftest import Deliver
 from tests.mailboxes import drop, maildir_mailbox
 from tests.mails import mail
+from tests.outgoing import outgoing
 from tests.tickets.making import HUB, comment_on, contact_of, open_one, team_of
 from tickets.models import AuditEntry, Comment, Customer, Participant, User
 from tickets.services import comments, customers, email_log, groups, publishing, staff, tickets
@@ -31,6 +32,7 @@ _WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNOR
 
 # Machinery of the services themselves: they queue rows for a caller that is in this list, or write nothing.
 PARTS = {
+    "emailflow.services.mailbox_smtp.check_smtp",
     "tickets.services.comments.write_comment",
     "tickets.services.email_log.log_incoming",
     "tickets.services.email_log.log_outgoing",
@@ -48,6 +50,8 @@ PARTS = {
 }
 # They ask; what a look at a mailbox brings is in the ledger, which is a log itself.
 READERS = {
+    "emailflow.services.mailbox_smtp.kept_smtp_secret",
+    "emailflow.services.mailbox_smtp.smtp_sentences",
     "emailflow.services.mailboxes.test_connection",
     "emailflow.services.templates.preview_template",
     "emailflow.services.workflow_files.default_threshold",
@@ -290,6 +294,24 @@ def _(deliver: Deliver) -> Callable[[], object]:
 def _(deliver: Deliver) -> Callable[[], object]:
     message = unrouted(deliver)
     return lambda: messages.make_ticket(actor=HUB, message=message)
+
+
+@writes(outbox.retry)
+def _(_: Deliver) -> Callable[[], object]:
+    row = outgoing(state="failed", reason="no")
+    return lambda: outbox.retry(actor=HUB, rows=[row])
+
+
+@writes(outbox.cancel)
+def _(_: Deliver) -> Callable[[], object]:
+    row = outgoing()
+    return lambda: outbox.cancel(actor=HUB, rows=[row])
+
+
+@writes(outbox.release)
+def _(_: Deliver) -> Callable[[], object]:
+    row = Suppression.objects.create(address="a@x.example", reason="It bounced.", created_at=timezone.now())
+    return lambda: outbox.release(actor=HUB, suppressions=[row])
 
 
 @writes(workflow_files.import_workflows)

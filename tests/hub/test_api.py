@@ -33,7 +33,8 @@ def test_every_route_is_described_without_a_last_slash(schema: Any) -> None:
         "/api/v1/tickets/by-email/{email_address}", "/api/v1/attachments/{attachment_id}/download",
         "/api/v1/customers", "/api/v1/contacts", "/api/v1/messages", "/api/v1/messages/{message_id}/reprocess",
         "/api/v1/messages/{message_id}/raw", "/api/v1/workflows", "/api/v1/executions", "/api/v1/mailboxes",
-        "/api/v1/test/email-to-ticket",
+        "/api/v1/test/email-to-ticket", "/api/v1/outbox", "/api/v1/outbox/{outgoing_id}",
+        "/api/v1/outbox/{outgoing_id}/retry", "/api/v1/outbox/{outgoing_id}/cancel",
     } <= paths  # fmt: skip
     assert not any(path.endswith("/") for path in paths)
 

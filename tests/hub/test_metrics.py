@@ -19,11 +19,15 @@ from emailflow.models import Delivery, Mailbox, Message
 from hub.heartbeat import beat
 from tests.mailboxes import maildir_mailbox
 from tests.mails import mail
+from tests.outgoing import outgoing
 
 pytestmark = pytest.mark.django_db
 
 TOKEN = "a token that is long enough".replace(" ", "-")
-BIG = ("email_messages", "email_deliveries", "email_workflow_executions", "tticket_tickets", "tticket_comments")
+BIG = (
+    *("email_messages", "email_deliveries", "email_workflow_executions", "tticket_tickets", "tticket_comments"),
+    "email_outbox",
+)
 
 
 def values(client: Client, **headers: Any) -> dict[str, float]:
@@ -55,6 +59,18 @@ def test_it_tells_of_mail_mailboxes_worker_and_disk(client: Client, tmp_path: Pa
     assert 120 <= found['hub_mailbox_oldest_waiting_seconds{mailbox="drop"}'] < 180
     assert found['hub_mailbox_set_aside_mails{mailbox="drop"}'] == 1
     assert found["hub_data_free_bytes"] > 0
+
+
+def test_it_tells_of_mail_that_goes_out(client: Client) -> None:
+    outgoing(not_before=timezone.now() - timedelta(minutes=2))
+    outgoing(state="failed", reason="no")
+    outgoing(state="sent")
+    found = values(client)
+    assert found['hub_outgoing_mails{state="queued"}'] == 1
+    assert found['hub_outgoing_mails{state="sending"}'] == 0
+    assert found['hub_outgoing_mails{state="failed"}'] == 1
+    assert 120 <= found["hub_outgoing_oldest_due_seconds"] < 180
+    assert found["hub_outgoing_mails_made_total"] >= 3
 
 
 def test_every_line_is_in_the_form_that_prometheus_reads(client: Client, tmp_path: Path) -> None:
@@ -120,8 +136,8 @@ def test_asking_reads_a_bounded_part_of_an_index(tmp_path: Path) -> None:
     ) as asked:
         measure()
     statements = [query["sql"] for query in asked if any(table in query["sql"] for table in BIG)]
-    assert len(asked) == 11
-    assert len(statements) == 10
+    assert len(asked) == 15
+    assert len(statements) == 14
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")

@@ -1,6 +1,7 @@
 """``send_mail``: empty the outbox from the command line, and say what became of each mail."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -41,8 +42,13 @@ class Command(BaseCommand):
 
 def _what(result: Result) -> str:
     if result.state == OutboxState.QUEUED and result.pause is not None:
-        return f"again in {result.pause.total_seconds() / 60:.0f} minutes. {result.reason}"
+        return f"again in {_minutes(result.pause)}. {result.reason}"
     return f"{result.state.label}. {result.reason}"
+
+
+def _minutes(pause: timedelta) -> str:
+    number = round(pause / timedelta(minutes=1))
+    return "1 minute" if number == 1 else f"{number} minutes"
 
 
 def _summary(found: Counter[OutboxState]) -> str:

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.django_db
 
 READ = ("tickets", "tickets/{t}", "tickets/{t}/comments", "tickets/{t}/comments/{c}", "tickets/{t}/attachments",
         "tickets/{t}/emails", "tickets/by-email/kim@example.com", "attachments/{a}", "attachments/{a}/download",
-        "customers", "customers/{u}", "contacts", "contacts/{k}", "tags", "messages", "workflows", "executions",
-        "mailboxes", "labels", "users", "teams")  # fmt: skip
+        "customers", "customers/{u}", "contacts", "contacts/{k}", "tags", "messages", "outbox", "workflows",
+        "executions", "mailboxes", "labels", "users", "teams")  # fmt: skip
 WRITE: dict[str, tuple[str, str, dict[str, Any]]] = {
     "open a ticket": ("post", "tickets", {"subject": "x"}),
     "change a ticket": ("patch", "tickets/{t}", {"status": "closed"}),
