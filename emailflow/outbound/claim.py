@@ -35,6 +35,15 @@ class Claim:
     lapsed: bool = False
 
 
+def is_anything_due() -> bool:
+    """A look that locks nothing, for those who ask often."""
+    now_sql, clock = _now()
+    sql = f"SELECT 1 FROM email_outbox WHERE {_IN_INDEX} AND channel = 'mail' AND not_before <= {now_sql} LIMIT 1"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, clock)
+        return cursor.fetchone() is not None
+
+
 def claim_due(limit: int) -> Claim:
     """Up to ``limit`` mails whose time has come, those due longest first. One UPDATE, committed by itself."""
     return _claim("state IN ('held', 'queued')", limit, lapsed=False)
@@ -48,12 +57,9 @@ def claim_lapsed() -> Claim:
 def _claim(condition: str, limit: int, *, lapsed: bool) -> Claim:
     token = uuid.uuid4().hex
     postgresql = connection.vendor == "postgresql"
-    # The clock of the database: hosts' clocks differ.
-    now_sql = "statement_timestamp()" if postgresql else "%s"
+    now_sql, clock = _now()
     lease_sql = "statement_timestamp() + %s" if postgresql else "%s"
-    now = timezone.now()
-    clock: list[Any] = [] if postgresql else [connection.ops.adapt_datetimefield_value(now)]
-    until: Any = LEASE if postgresql else connection.ops.adapt_datetimefield_value(now + LEASE)
+    until: Any = LEASE if postgresql else connection.ops.adapt_datetimefield_value(timezone.now() + LEASE)
     sql = (
         "UPDATE email_outbox SET state = 'sending', lease_token = %s, "
         f"lease_until = {lease_sql}, not_before = {lease_sql}, attempts = attempts + 1 "
@@ -63,6 +69,13 @@ def _claim(condition: str, limit: int, *, lapsed: bool) -> Claim:
     )
     rows = sorted(Outgoing.objects.raw(sql, [token, until, until, *clock, limit]), key=lambda row: row.pk)
     return Claim(token, rows, lapsed)
+
+
+def _now() -> tuple[str, list[Any]]:
+    """The clock of the database, because hosts' clocks differ, and what it takes as parameters."""
+    if connection.vendor == "postgresql":
+        return "statement_timestamp()", []
+    return "%s", [connection.ops.adapt_datetimefield_value(timezone.now())]
 
 
 def hand_over(row: Outgoing, token: str) -> None:

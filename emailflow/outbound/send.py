@@ -31,6 +31,7 @@ from emailflow.outbound.claim import (
     claim_lapsed,
     give_back,
     hand_over,
+    is_anything_due,
     report,
 )
 from emailflow.outbound.compose import as_message
@@ -99,6 +100,8 @@ def send_lapsed(*, connections: Connections | None = None, tell: Tell = lambda r
 def send_all(*, stopping: Callable[[], bool] = lambda: False, tell: Tell = lambda result: None) -> int:
     """Send until nothing is due or ``stopping`` says so. Returns how many rows were taken."""
     done = 0
+    if is_held() or not is_anything_due():
+        return done
     with Connections() as connections:
         # Those first that a dead sender left behind: under steady load nobody else comes to them.
         for take in (send_lapsed, send_due):

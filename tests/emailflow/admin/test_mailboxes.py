@@ -12,6 +12,7 @@ from tests.adminkit import agent, asked_by, browser, form_values, superuser, tex
 from tests.mailboxes import drop, mail, maildir_mailbox
 from tests.postgresql import free_port
 from tests.rest import SYSTEM
+from tests.scripted_smtp import ScriptedSmtp
 from tickets.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -244,3 +245,76 @@ def test_what_the_server_has_and_hub_has_not_is_named_and_fetched(tmp_path: Path
     said = told(client.post(page_of(row, "compare"), {"fetch": "1"}, follow=True))
     assert said[-1] == "Fetched now: 1 new mail stored."
     assert told(client.post(page_of(row, "compare"), follow=True))[-1] == "Nothing is missing."
+
+
+OUT = {"smtp_host": "smtp.example.com", "smtp_username": "support", "new_smtp_secret": "the way out"}
+
+
+def test_the_server_that_sends_has_a_password_of_its_own_that_is_never_shown() -> None:
+    row, client = imap(), browser(superuser())
+    values = form_values(client.get(page_of(row)), FORM)
+    assert client.post(page_of(row), values | OUT | {"signature": "Hub ApS\nAarhus"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.smtp_host, unseal(row.smtp_secret), unseal(row.secret)) == ("smtp.example.com", "the way out", SECRET)
+    assert (row.signature.splitlines(), row.acknowledge) == (["Hub ApS", "Aarhus"], True)
+    page = client.get(page_of(row)).content.decode()
+    assert "the way out" not in page
+    assert row.smtp_secret not in page
+    told_of = AuditEntry.objects.latest("id").new_values
+    assert (told_of["smtp_host"], told_of["smtp_secret"], told_of["signature"]) == (
+        "smtp.example.com", "changed", "(text)",
+    )  # fmt: skip
+    client.post(page_of(row), form_values(client.get(page_of(row)), FORM) | {"name": "Renamed"})
+    row.refresh_from_db()
+    assert unseal(row.smtp_secret) == "the way out"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"smtp_host": "evil.example"}, {"smtp_port": "2525"}, {"smtp_security": "tls"}, {"smtp_username": "other"}],
+)
+def test_another_server_or_user_needs_the_password_once_more(change: dict[str, str]) -> None:
+    row, client = imap(), browser(superuser())
+    client.post(page_of(row), form_values(client.get(page_of(row)), FORM) | OUT)
+    values = form_values(client.get(page_of(row)), FORM) | change
+    answer = client.post(page_of(row), values)
+    assert "Enter the password again" in str(answer.context["adminform"].form.errors["new_smtp_secret"])
+    assert client.post(page_of(row), values | {"new_smtp_secret": "another"}).status_code == 302
+    row.refresh_from_db()
+    assert unseal(row.smtp_secret) == "another"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"smtp_security": "plain"}, "smtp_security"),
+        ({"smtp_port": "70000"}, "smtp_port"),
+        ({"smtp_host": "two words"}, "smtp_host"),
+        ({"smtp_host": ""}, "smtp_host"),
+        ({"new_smtp_secret": ""}, "new_smtp_secret"),
+    ],
+)
+def test_what_is_wrong_with_the_way_out_stands_at_its_field(changes: dict[str, str], field: str) -> None:
+    row, client = imap(), browser(superuser())
+    values = form_values(client.get(page_of(row)), FORM)
+    answer = client.post(page_of(row), values | OUT | changes)
+    assert answer.context["adminform"].form.errors[field]
+
+
+def test_without_a_server_of_its_own_nothing_of_it_is_kept() -> None:
+    row, client = imap(), browser(superuser())
+    client.post(page_of(row), form_values(client.get(page_of(row)), FORM) | OUT)
+    empty = {"smtp_host": "", "smtp_username": ""}
+    assert client.post(page_of(row), form_values(client.get(page_of(row)), FORM) | empty).status_code == 302
+    row.refresh_from_db()
+    assert (row.smtp_host, row.smtp_secret) == ("", "")
+
+
+def test_test_connection_greets_the_server_that_sends_too(tmp_path: Path) -> None:
+    row, client = maildir_mailbox(tmp_path / "drop"), browser(superuser())
+    with ScriptedSmtp() as server:
+        Mailbox.objects.filter(pk=row.pk).update(smtp_host="127.0.0.1", smtp_port=server.port, smtp_security="plain")
+        answer = client.post(page_of(row, "test"), follow=True)
+        assert told(answer)[-1] == "Outgoing mail: connected to 127.0.0.1."
+        assert server.mails == []
+    assert "Nobody answers" in told(client.post(page_of(row, "test"), follow=True))[-1]
