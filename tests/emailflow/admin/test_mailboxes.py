@@ -317,4 +317,5 @@ def test_test_connection_greets_the_server_that_sends_too(tmp_path: Path) -> Non
         answer = client.post(page_of(row, "test"), follow=True)
         assert told(answer)[-1] == "Outgoing mail: connected to 127.0.0.1."
         assert server.mails == []
+    Mailbox.objects.filter(pk=row.pk).update(smtp_port=free_port())
     assert "Nobody answers" in told(client.post(page_of(row, "test"), follow=True))[-1]

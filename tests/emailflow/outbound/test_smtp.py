@@ -39,9 +39,11 @@ def login(server: SMTP, session: Session, envelope: Envelope, mechanism: str, da
     return AuthResult(success=known, handled=False)
 
 
+# aiosmtpd does not count a line that is encrypted from the start.
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_over_tls_with_a_login(trusted: Path, make_sink: Callable[..., Sink]) -> None:
     sink = make_sink(server_hostname="localhost", ssl_context=server_context(trusted), authenticator=login,
-                     auth_required=True)  # fmt: skip
+                     auth_required=True, auth_require_tls=False)  # fmt: skip
     server = at(sink.port, security="tls", username="hub", password="right")
     assert send(server) == 250
     assert sink.raw(0) == CONTENT
