@@ -15,6 +15,25 @@ from psycopg import sql
 pytest_plugins = ["tests.dovecot", "tests.flush", "tests.objectstore", "tests.places", "tests.smtpsink", "tests.tls"]
 
 
+# What touches no database says the same on both: it runs once, on SQLite.
+PURE = ("tests/corpus/", "tests/emailflow/classify/", "tests/emailflow/inbound/parsing/", "tests/emailflow/outbound/")
+_TOUCHES = {"db", "transactional_db", "process_environment", "new_installation"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("HUB_TEST_DATABASE") != "postgresql" or config.option.keyword:
+        return
+    again = [item for item in items if item.nodeid.startswith(PURE) and not _touches_database(item)]
+    left = [item for item in items if not item.nodeid.startswith(PURE) or _touches_database(item)]
+    if left:  # unless they alone are asked for
+        items[:] = left
+        config.hook.pytest_deselected(items=again)
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    return bool(item.get_closest_marker("django_db") or _TOUCHES & set(getattr(item, "fixturenames", ())))
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """SQLite in a file, as in real life: threads and processes of one test share it."""

@@ -114,6 +114,9 @@ def _bounce(mail: ParsedMail) -> Answer:
     if mail.bounce is None:
         return None
     if mail.bounce.suspected:
+        if not (takes_no_answers(mail.sender.key) or _null_sender(mail)):
+            # A person may have written this: it must not go where nobody looks.
+            return None
         return Kind.BOUNCE, "It has the form of a delivery report, but does not say who was not reached."
     who = ", ".join(mail.bounce.recipients[:3]) or "a recipient that it does not name"
     return Kind.BOUNCE, f"It reports that mail to {who} {_REPORTED[mail.bounce.report]}."

@@ -568,7 +568,11 @@ def warm(deliver: Deliver) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_statements_for_a_new_ticket_and_a_reply(deliver: Deliver, warm_caches: None) -> None:
+@pytest.mark.parametrize("notify", [False, True])
+def test_statements_for_a_new_ticket_and_a_reply(
+    deliver: Deliver, mailbox: Mailbox, warm_caches: None, notify: bool
+) -> None:
+    Mailbox.objects.filter(pk=mailbox.pk).update(acknowledge=notify)
     warm(deliver)
     deliver(mail("new", subject="new"), process=False)
     with CaptureQueriesContext(connection) as new:
@@ -577,7 +581,7 @@ def test_statements_for_a_new_ticket_and_a_reply(deliver: Deliver, warm_caches: 
     with CaptureQueriesContext(connection) as reply:
         process_due()
 
-    assert len(counted(new)) <= 16, "\n".join(counted(new))
+    assert len(counted(new)) <= 16 + (6 if notify else 0), "\n".join(counted(new))
     assert len(counted(reply)) <= 14, "\n".join(counted(reply))
 
 
@@ -586,6 +590,7 @@ def test_statements_for_a_new_ticket_and_a_reply(deliver: Deliver, warm_caches: 
 def test_statements_for_a_group_do_not_grow_with_it(
     deliver: Deliver, mailbox: Mailbox, warm_caches: None, size: int
 ) -> None:
+    Mailbox.objects.filter(pk=mailbox.pk).update(acknowledge=False)
     user, team = User.objects.create_user("agent"), Team.objects.create(name="Team")
     customer = Customer.objects.create(name="Customer")
     rule = Workflow(name="Named", classification_trigger="*", confidence_threshold=0, order=1)

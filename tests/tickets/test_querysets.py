@@ -88,6 +88,7 @@ OF_TICKETS: dict[Callable[[User], QuerySet[Any]], Callable[[Any], str]] = {
 SCOPED = {
     *(function.__name__ for function in OF_TICKETS),
     *("tags_for", "audit_for", "messages_for", "executions_for", "mailboxes_for", "deliveries_for", "workflows_for"),
+    "templates_for",
 }
 
 
