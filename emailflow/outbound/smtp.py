@@ -193,6 +193,8 @@ class _Connection:
         with dialling(server.host, server.port):
             connected = socket.create_connection((server.host, server.port), timeout=CONNECT_SECONDS)
             self._client.sock = connected
+            # Body and final dot are two writes: without this, the second waits 40 ms for the ACK of the first.
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if server.security == "tls":
                 connected = self._encrypt(connected)
         self._use(connected)
