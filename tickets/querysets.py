@@ -61,8 +61,10 @@ def comments_for(user: User) -> QuerySet[Comment]:
 
 
 def attachments_for(user: User) -> QuerySet[Attachment]:
+    """Files of what ``comments_for`` shows."""
     scope = ticket_scope(user, "ticket__")
-    return Attachment.objects.all() if scope is None else Attachment.objects.filter(scope)
+    files = Attachment.objects.exclude(~Q(comment__author_user=user.pk), comment__state=CommentState.DRAFT)
+    return files if scope is None else files.filter(scope)
 
 
 def participants_for(user: User) -> QuerySet[Participant]:

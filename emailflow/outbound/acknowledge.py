@@ -5,6 +5,7 @@ from datetime import timedelta
 from emailflow.inbound.house import House
 from emailflow.inbound.people import is_usable, requester_of
 from emailflow.inbound.work import Work
+from emailflow.mail import Verdict
 from emailflow.outbound import guard
 from emailflow.outbound.notify import Notices, Opened
 from tickets.models import Ticket
@@ -37,6 +38,8 @@ def acknowledge(work: Work, ticket: Ticket, *, house: House, unit: UnitOfWork) -
             mailbox=mailbox.slug,
             live=age <= STALE and mailbox.slug not in NEVER_LIVE,
             age=age,
+            answers_us=any(signal.rank in (1, 2, 3) for signal in work.signals),
+            is_form=requester is not mail.sender,
             by_hand=work.by_hand,
             run=message.run,
         )
@@ -47,7 +50,8 @@ def acknowledge(work: Work, ticket: Ticket, *, house: House, unit: UnitOfWork) -
             message_pk=message.pk,
             mailbox=mailbox,
             recipient=requester.key,
-            recipient_name=requester.name,
+            # A name that nobody vouches for is a stranger's text in our mail.
+            recipient_name=requester.name if work.verdict is Verdict.PASS else "",
             message_id=mail.message_id,
             references=mail.references,
             refusal=refusal,

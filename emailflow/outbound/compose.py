@@ -121,7 +121,8 @@ def compose(
         headers=_headers(identity, thread, automatic=automatic),
         subject=_subject(thread, subject),
         text=_text(_tidy(body), signature, quote),
-        html=_html(_tidy(body), signature, quote, language),
+        # What a stranger wrote into a subject is nothing to click on in a mail of ours.
+        html=_html(_tidy(body), signature, quote, language, links=not automatic),
     )
 
 
@@ -225,9 +226,9 @@ def _text(body: str, signature: str, quote: _Quote | None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _html(body: str, signature: str, quote: _Quote | None, language: str) -> str:
+def _html(body: str, signature: str, quote: _Quote | None, language: str, *, links: bool) -> str:
     """The same in HTML that holds nothing but escaped text: no style of a sender, no picture, no script."""
-    parts = [f"<div>{_paragraphs(body)}</div>"]
+    parts = [f"<div>{_paragraphs(body, links=links)}</div>"]
     if signature:
         parts.append(f'<div style="color:#555">-- <br>{_lines(signature)}</div>')
     if quote:
@@ -235,19 +236,21 @@ def _html(body: str, signature: str, quote: _Quote | None, language: str) -> str
         parts.append(f"<div>{escape(quote.attribution)}</div>")
         parts.append(
             '<blockquote type="cite" style="margin:0 0 0 .8ex;border-left:2px solid #ccc;padding-left:1ex">'
-            f"{_paragraphs(quote.text)}</blockquote>"
+            f"{_paragraphs(quote.text, links=links)}</blockquote>"
         )
     content = "\n".join(parts)
     head = f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8"></head>'
     return f"{head}<body>\n{content}\n</body></html>\n"
 
 
-def _paragraphs(text: str) -> str:
-    return "\n".join(f"<p>{_lines(block)}</p>" for block in re.split(r"\n[ \t]*\n\s*", text) if block.strip())
+def _paragraphs(text: str, *, links: bool) -> str:
+    return "\n".join(
+        f"<p>{_lines(block, links=links)}</p>" for block in re.split(r"\n[ \t]*\n\s*", text) if block.strip()
+    )
 
 
-def _lines(text: str) -> str:
-    return "<br>\n".join(_linked(line) for line in text.split("\n"))
+def _lines(text: str, *, links: bool = True) -> str:
+    return "<br>\n".join(_linked(line) if links else _spaced(line) for line in text.split("\n"))
 
 
 def _linked(line: str) -> str:

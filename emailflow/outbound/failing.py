@@ -1,10 +1,11 @@
-"""How staff hear of a mail that could not be sent: a note in the thread that it belongs to. For ``send`` only."""
+"""How staff hear of a mail that could not be sent: a note in the thread that it belongs to."""
 
 from django.conf import settings
+from django.utils import timezone
 
 from emailflow.models import Outgoing
 from tickets.actors import Actor
-from tickets.models import Source
+from tickets.models import Comment, Source, Ticket
 from tickets.services.comments import add_comment
 
 NOT_SENT = "mail_not_sent"
@@ -25,4 +26,16 @@ def note_failure(row: Outgoing, reason: str) -> None:
         is_internal=True,
         system_code=NOT_SENT,
         system_params={"outgoing": row.pk, "recipients": [row.recipient], "reason": reason},
+    )
+
+
+def not_sent_note(ticket: Ticket, recipient: str, reason: str) -> Comment:
+    """The same note, not yet written, for an answer that never became a mail."""
+    return Comment(
+        ticket=ticket,
+        source=Source.MANUAL,
+        is_internal=True,
+        system_code=NOT_SENT,
+        system_params={"recipients": [recipient], "reason": reason},
+        created_at=timezone.now(),
     )

@@ -22,6 +22,8 @@ WINDOWS = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=10))
 _WINDOW_WORDS = ("10 minutes", "hour", "10 hours")
 # How many automatic mails in each window.
 PER_RECIPIENT = (10, 25, 100)
+# A machine that no sign gives away opens a new ticket with each answer to an acknowledgement.
+ACKNOWLEDGEMENTS = (3, 6, 12)
 # A firm whose people all write at once, and all customers together on the day of a breakdown.
 DOMAIN_TIMES = 10
 ALL_TIMES = 200
@@ -50,7 +52,8 @@ class Incoming:
     live: bool  # neither old nor imported when it was stored
     age: timedelta  # when it was stored
     acknowledges: bool = True  # the mailbox's own switch
-    acknowledged: bool = False  # the ticket has had one
+    answers_us: bool = False  # it bears a mark of ours, though it opened a ticket of its own
+    is_form: bool = False  # the requester is not the sender, but a visitor of the sender's web form
     by_hand: bool = False
     run: int = 1
 
@@ -75,8 +78,8 @@ class Counts:
 
 def may_acknowledge(incoming: Incoming) -> str:
     """Why this mail is not acknowledged, in words, or ''. Budgets and suppressed addresses: ``may_send``."""
-    if incoming.acknowledged:
-        return "The ticket has been acknowledged before."
+    if incoming.answers_us:
+        return "It answers a mail of ours: whoever wrote it knows the number."
     if incoming.run > 1:
         return "The mail was processed again."
     if incoming.by_hand:
@@ -89,6 +92,8 @@ def may_acknowledge(incoming: Incoming) -> str:
         return f"No machine is answered. {incoming.kind_reason}".strip()
     if incoming.verdict == Verdict.FAIL:
         return "The sender is forged: the answer would go to somebody who wrote nothing."
+    if incoming.is_form and incoming.verdict != Verdict.PASS:
+        return "Our mail server does not vouch for the web form: anybody could name anybody as its visitor."
     if len(incoming.mail.senders) > 1:
         return "The mail names several senders; none of them is believed."
     return _no_recipient(incoming.recipient, incoming.our_addresses, automatic=True)
@@ -102,7 +107,13 @@ def _why_not_live(incoming: Incoming) -> str:
 
 
 def may_send(
-    *, recipient: str, suppressed: Mapping[str, str], counts: Counts, automatic: bool, ours: frozenset[str]
+    *,
+    recipient: str,
+    suppressed: Mapping[str, str],
+    counts: Counts,
+    automatic: bool,
+    ours: frozenset[str],
+    acknowledgement: bool = False,
 ) -> str:
     """Why nothing goes to ``recipient`` now, in words, or ''.
 
@@ -116,7 +127,8 @@ def may_send(
     if address in suppressed:
         return f"{address} gets nothing until staff release it: {suppressed[address]}"
     if automatic:
-        spent = _spent(address, counts.automatic, "automatic mails", times=1)
+        spent = _answered_often(address, counts) if acknowledgement else ""
+        spent = spent or _spent(address, counts.automatic, "automatic mails", times=1)
         if spent:
             return spent
     return _spent(address, counts.all_mail, "mails", times=PERSON_TIMES)
@@ -140,6 +152,13 @@ def _keys(recipient: str) -> list[str]:
     address = Address(recipient).key
     domain = address.rpartition("@")[2]
     return [address, "", *([] if is_public(domain) else [f"@{domain}"])]
+
+
+def _answered_often(address: str, counts: Counts) -> str:
+    for used, most, words in zip(counts.automatic.get(address, _NONE), ACKNOWLEDGEMENTS, _WINDOW_WORDS, strict=True):
+        if used >= most:
+            return f"{address} has had {used} automatic mails in the last {words}: no acknowledgement after {most}."
+    return ""
 
 
 def _spent(address: str, counted: Mapping[str, Used], what: str, *, times: int) -> str:

@@ -121,9 +121,9 @@ def _quoted(ticket: Ticket, comment: Comment) -> Quoted | None:
         is_unverified=False,
         state=CommentState.PUBLISHED,
         author_contact__isnull=False,
-        id__lt=comment.pk,
-    )
-    last = said.select_related("author_contact").order_by("-id").first()
+        created_at__lte=comment.created_at,
+    ).exclude(pk=comment.pk)
+    last = said.select_related("author_contact").order_by("-created_at", "-id").first()
     if last is None or last.author_contact is None:
         return None
     author = last.author_contact.name or last.author_contact.email
@@ -133,5 +133,5 @@ def _quoted(ticket: Ticket, comment: Comment) -> Quoted | None:
 def _files(comment: Comment, unit: UnitOfWork) -> Iterable[dict[str, str]]:
     """Of a comment that is written just now they still wait in the unit."""
     waiting = [row for row in unit.queued(Attachment) if row.comment is comment]
-    for file in waiting or Attachment.objects.filter(comment=comment).order_by("id"):
+    for file in [*Attachment.objects.filter(comment=comment).order_by("id"), *waiting]:
         yield {"sha256": file.sha256, "name": file.name, "mime_type": file.mime_type, "cid": file.cid}

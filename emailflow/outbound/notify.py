@@ -17,10 +17,13 @@ from emailflow.inbound.house import House, our_house
 from emailflow.models import Channel, Mailbox, OutboxKind, OutboxState, Outgoing
 from emailflow.outbound import guard, knowing, templates
 from emailflow.outbound.compose import Composed, Quoted, Thread, compose
+from emailflow.outbound.failing import not_sent_note
+from tickets.actors import Actor
 from tickets.clock import database_now
 from tickets.errors import ServiceError
 from tickets.models import Comment, Contact, Ticket, User
 from tickets.services.unit import Collector, UnitOfWork
+from tickets.sql.insert import insert
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +99,12 @@ class Notices(Collector):
                 counts=counts,
                 automatic=draft.automatic,
                 ours=house.addresses,
+                acknowledgement=draft.kind == OutboxKind.ACKNOWLEDGEMENT,
             )
-            rows.append(_row(draft, reason, words, now))
+            row = _row(draft, reason, words, now)
+            rows.append(row)
+            if draft.kind == OutboxKind.REPLY and row.state != OutboxState.QUEUED:
+                _tell_staff(unit, draft, row)
             if not reason:
                 counts.add(draft.recipient, automatic=draft.automatic)
         return rows
@@ -123,6 +130,20 @@ class Notices(Collector):
                     attachments=known.attachments,
                     language=_language(ticket.contact),
                 )
+
+
+def _tell_staff(unit: UnitOfWork, draft: _Draft, row: Outgoing) -> None:
+    """A note in the thread: it must not look answered when nobody was reached."""
+    reason = row.reason or row.last_error
+    comment = not_sent_note(draft.ticket, draft.recipient, reason)
+    insert([comment])
+    unit.audit(
+        actor=Actor.of_system("outbox"),
+        action="comment.added",
+        entity=comment,
+        ticket=draft.ticket,
+        new={"internal": True, "source": str(comment.source)},
+    )
 
 
 def _acknowledgement(opened: Opened) -> _Draft:
@@ -165,10 +186,12 @@ def _row(draft: _Draft, reason: str, words: Sequence[templates.TemplateRow], now
     )
     try:
         written = _written(draft, words)
-    except ServiceError as error:
-        logger.error("ticket %s: a mail could not be written: %s", draft.ticket.ticket_number, error)
+    except Exception as error:  # no table is touched here: a broken template must cost a mail, not a ticket
+        known = isinstance(error, ServiceError)
+        number = draft.ticket.ticket_number
+        logger.error("ticket %s: a mail could not be written: %s", number, error, exc_info=not known)
         row.state = OutboxState.SUPPRESSED if reason else OutboxState.FAILED
-        row.last_error = str(error)
+        row.last_error = str(error) if known else f"{type(error).__name__}: {error}"
         return row
     for name in Composed.__slots__:
         setattr(row, name, getattr(written, name))

@@ -48,6 +48,10 @@ class Outlet:
                 logger.error("the database does not answer: %s", str(error).strip() or type(error).__name__)
                 connection.close()
                 pause = min(pause * 2, LONGEST_PAUSE)
+            except Exception:
+                # Whatever it was: the thread must not end, and the next look may do better.
+                logger.exception("mail could not be let out")
+                pause = min(pause * 2, LONGEST_PAUSE)
         connection.close()
 
 

@@ -20,7 +20,8 @@ from tests.smtpsink import Sink
 from tests.tickets.making import HUB
 from tickets.models import Comment, Participant, ParticipantRole, ParticipantState, Source, Ticket, User
 from tickets.services.comments import add_comment
-from tickets.services.publishing import publish_due
+from tickets.services.publishing import publish_due, send_draft, take_back
+from tickets.signals import comment_added
 
 CUSTOMER = "ole@nordwind.example"
 
@@ -264,3 +265,101 @@ def test_nothing_leaves_while_outgoing_mail_is_held(deliver: Deliver, settings: 
 
     assert (send_all(), sink.envelopes) == (0, [])
     assert Outgoing.objects.get().state == "queued"
+
+
+def test_a_machine_that_no_sign_gives_away_is_answered_three_times(deliver: Deliver) -> None:
+    """Each of our mails makes it write a new one, with a new subject and nothing of ours in it."""
+    for number in range(8):
+        deliver(mail(f"I am away {number}", subject=f"Away {number}", sender=CUSTOMER))
+
+    states = list(Outgoing.objects.order_by("id").values_list("state", flat=True))
+    assert states == ["queued"] * 3 + ["suppressed"] * 5
+
+
+def test_what_answers_our_own_mail_is_not_acknowledged(deliver: Deliver, settings: LazySettings) -> None:
+    settings.TICKET_STRANGER_POLICY = "new_ticket"
+    deliver(mail("Help", sender=CUSTOMER))
+    ours = Outgoing.objects.get()
+
+    deliver(mail("Away", sender="robot@elsewhere.example", in_reply_to=ours.header_message_id))
+
+    assert Outgoing.objects.get(recipient="robot@elsewhere.example").state == "suppressed"
+
+
+def test_a_stranger_s_words_are_nothing_to_click_on_in_our_mail(deliver: Deliver) -> None:
+    name = "claim it at http://evil.example/pay now"
+    deliver(mail("x", subject="http://evil.example/prize", sender=f'"{name}" <{CUSTOMER}>'))
+
+    row = Outgoing.objects.get()
+    assert "<a " not in row.html
+    assert "evil.example/pay" not in row.text + row.html + row.recipient_name
+
+
+def test_an_answer_that_reaches_nobody_is_said_in_the_thread(deliver: Deliver, clerk: User) -> None:
+    ticket = deliver(mail("Help", sender=CUSTOMER)).ticket
+    assert ticket is not None
+    Suppression.objects.create(address=CUSTOMER, reason="5.1.1 no such user", created_at=ticket.created_at)
+
+    _answer(ticket, clerk)
+
+    note = Comment.objects.get(system_code="mail_not_sent")
+    assert (note.is_internal, CUSTOMER in note.system_params["recipients"]) == (True, True)
+    assert "5.1.1" in note.system_params["reason"]
+
+
+def test_the_files_of_a_colleague_s_draft_are_nobody_s_business(
+    deliver: Deliver, clerk: User, settings: LazySettings
+) -> None:
+    settings.REPLY_UNDO_SECONDS = 60
+    ticket = deliver(mail("Help", sender=CUSTOMER)).ticket
+    assert ticket is not None
+    file = SimpleUploadedFile("secret.txt", b"x", "text/plain")
+    thread = f"/api/v1/tickets/{ticket.pk}"
+    made = caller(clerk).post(f"{thread}/comments/", {"body_text": "a", "attachments": [file]}, format="multipart")
+    caller(clerk).post(f"{thread}/comments/{made.json()['id']}/undo/")
+
+    assert "secret.txt" in caller(clerk).get(f"{thread}/attachments/").content.decode()
+    assert "secret.txt" not in caller(staff("other", "Agents")).get(f"{thread}/attachments/").content.decode()
+
+
+def test_one_answer_that_cannot_be_published_holds_up_no_other(
+    deliver: Deliver, clerk: User, settings: LazySettings
+) -> None:
+    settings.REPLY_UNDO_SECONDS = 60
+    ticket = deliver(mail("Help", sender=CUSTOMER)).ticket
+    assert ticket is not None
+    poison, good = _answer(ticket, clerk, "poison"), _answer(ticket, clerk, "good")
+    Comment.objects.filter(state="held").update(held_until="2020-01-01T00:00:00Z")
+
+    def raises(sender: object, comment: Comment, **kwargs: object) -> None:
+        if comment.pk == poison.pk:
+            raise RuntimeError("another app's receiver")
+
+    comment_added.connect(raises)
+    try:
+        publish_due()
+    finally:
+        comment_added.disconnect(raises)
+
+    poison.refresh_from_db()
+    good.refresh_from_db()
+    assert (poison.state, good.state) == ("held", "published")
+    assert publish_due() == 0, "it is put off, and does not turn in a circle"
+
+
+def test_the_words_that_are_mailed_are_those_that_stand_when_it_leaves(
+    deliver: Deliver, clerk: User, settings: LazySettings
+) -> None:
+    settings.REPLY_UNDO_SECONDS = 60
+    ticket = deliver(mail("Help", sender=CUSTOMER)).ticket
+    assert ticket is not None
+    answer = _answer(ticket, clerk, "WRONG")
+    take_back(actor=HUB, comment=answer)
+    send_draft(actor=HUB, comment=answer, body_text="right")
+    assert publish_due() == 0, "its seconds begin anew"
+    Comment.objects.filter(state="held").update(held_until="2020-01-01T00:00:00Z")
+    publish_due()
+
+    text = Outgoing.objects.get(kind="reply").text
+    assert "right" in text
+    assert "WRONG" not in text

@@ -5,11 +5,13 @@ transaction. Whoever comes first, the one who takes it back or the one who publi
 finds it changed.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from tickets.actors import Actor
 from tickets.clock import database_now
@@ -19,6 +21,10 @@ from tickets.services import files
 from tickets.services.files import Upload
 from tickets.services.unit import UnitOfWork, in_unit, locked, send_comment
 from tickets.storable import storable
+
+logger = logging.getLogger(__name__)
+
+PUT_OFF = timedelta(minutes=10)
 
 
 def held_until() -> datetime | None:
@@ -39,25 +45,37 @@ def tell(unit: UnitOfWork, ticket: Ticket, comment: Comment, actor: Actor, momen
 def publish_due(limit: int = 50) -> int:
     """Publish the answers that nobody can take back any more, one transaction each. Returns how many that were.
 
-    Locks ticket and comment; writes comment, ticket, audit row, and what the receivers of the signal add.
+    Locks ticket and comment; writes comment, ticket, audit row, and what the receivers of the signal add. An answer
+    that cannot be published is put off, so that it holds up no other one.
     """
     if not settings.TICKET_ENABLED:
         return 0
     due = Comment.objects.filter(state=CommentState.HELD, held_until__lte=database_now())
     published = 0
-    for comment in due.select_related("ticket", "author_user").order_by("held_until", "id")[:limit]:
-        published += _publish(comment)
+    for pk, ticket_pk in due.order_by("held_until", "id").values_list("pk", "ticket_id")[:limit]:
+        try:
+            published += _publish(pk, ticket_pk)
+        except DatabaseError:
+            raise
+        except Exception:
+            # A receiver may raise anything. The author finds the answer still held.
+            logger.exception("comment %s: could not be published", pk, extra={"ticket": ticket_pk})
+            later = database_now() + PUT_OFF
+            Comment.objects.filter(pk=pk, state=CommentState.HELD).update(held_until=later)
     return published
 
 
-def _publish(comment: Comment) -> bool:
-    author = comment.author_user
-    actor = Actor.of_user(author) if author is not None else Actor.of_system("publishing")
+def _publish(pk: int, ticket_pk: int) -> bool:
     # Closes the race with whoever takes it back, and with a second publisher.
     with in_unit(None) as work:
-        ticket = locked(comment.ticket)
-        if not _leaves_held(comment, CommentState.PUBLISHED):
+        ticket = Ticket.objects.select_for_update(no_key=True).filter(pk=ticket_pk).first()
+        # As it is now: it may have been taken back, and sent again with other words.
+        due = Comment.objects.filter(pk=pk, state=CommentState.HELD, held_until__lte=database_now())
+        comment = due.select_related("author_user").first()
+        if ticket is None or comment is None or not _leaves_held(comment, CommentState.PUBLISHED):
             return False
+        author = comment.author_user
+        actor = Actor.of_user(author) if author is not None else Actor.of_system("publishing")
         work.audit(actor=actor, action="comment.published", entity=comment, ticket=ticket, new={"state": "published"})
         tell(work, ticket, comment, actor, database_now())
     return True
@@ -143,7 +161,8 @@ def discard_draft(*, actor: Actor, comment: Comment) -> None:
         if row is None:
             raise Conflict("This draft is not there any more.")
         work.audit(actor=actor, action="draft.discarded", entity=row, ticket=ticket, old={"state": "draft"})
-        row.delete()
+        # Not row.delete(), which takes the id that the audit row names.
+        Comment.objects.filter(pk=row.pk).delete()
 
 
 def _leaves_held(comment: Comment, state: CommentState) -> bool:

@@ -170,12 +170,12 @@ class UnitOfWork:
                 self._rows[TicketTag].append(TicketTag(ticket=ticket, tag_id=tags[name]))
         for send in self._signals:
             send()
-        for make in self._late:
-            row = make()
-            self._rows[type(row)].append(row)
         for collector in self._collectors.values():
             for late in collector.rows(self):
                 self._rows[type(late)].append(late)
+        for make in self._late:
+            row = make()
+            self._rows[type(row)].append(row)
         insert_together(
             [(self._rows[model], self._conflicts.get(model)) for model in sorted(self._rows, key=_table_order)]
         )

@@ -129,7 +129,8 @@ def test_every_kind_but_a_person_is_refused_even_without_words() -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"acknowledged": True}, "before"),
+        ({"answers_us": True}, "answers a mail of ours"),
+        ({"is_form": True}, "web form"),
         ({"run": 2}, "again"),
         ({"by_hand": True}, "person"),
         ({"live": False, "age": timedelta(hours=13)}, "13 hours old"),
@@ -150,7 +151,7 @@ def test_nobody_is_told_about_a_ticket_who_does_not_wait_for_it(changes: dict[st
 @pytest.mark.parametrize(
     "changes",
     [
-        {"run": 1, "by_hand": False, "acknowledged": False},
+        {"run": 1, "by_hand": False, "answers_us": False},
         # The pipe of a mail server says that its mail is live, however old.
         {"live": True, "age": timedelta(hours=13)},
         {"live": True, "mailbox": "import"},
