@@ -135,6 +135,9 @@ def _settings() -> list[Notice]:
         found.append(Notice("bad", text))
     if settings.OUTGOING_MAIL == "hold":
         found.append(Notice("", "Outgoing mail is held (OUTGOING_MAIL=hold): nothing leaves this machine."))
+    elif settings.EMAIL_BACKEND.endswith((".console.EmailBackend", ".dummy.EmailBackend")):
+        words = "No mail server is named (EMAIL_URL): mail of mailboxes without SMTP is printed to the log, not sent."
+        found.append(Notice("", words))
     return found
 
 

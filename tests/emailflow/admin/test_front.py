@@ -128,6 +128,7 @@ def test_a_rule_that_failed_three_times_in_an_hour_is_named() -> None:
         ("TICKET_EMAIL_INTEGRATION", False, "Mail makes no tickets"),
         ("EMAIL_WORKFLOWS_ENABLED", False, "Rules are off"),
         ("OUTGOING_MAIL", "hold", "Outgoing mail is held"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "No mail server is named"),
         ("TICKET_AUTO_ASSIGN", True, "names no active user"),
     ],
 )
