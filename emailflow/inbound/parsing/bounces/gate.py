@@ -4,6 +4,7 @@ A person who writes about failed mail, or passes a report on, is no mail server.
 """
 
 import re
+from functools import cached_property
 
 from emailflow.inbound.parsing.bounces.notice import Notice
 from emailflow.inbound.parsing.headers import decode_words
@@ -63,7 +64,7 @@ def is_daemon(address: str) -> bool:
 
 
 class Gate:
-    """The signs of one notice, each looked at once."""
+    """The signs of one notice, each looked at once; the dearest only where another one speaks for it."""
 
     def __init__(self, notice: Notice) -> None:
         block = notice.block
@@ -77,11 +78,15 @@ class Gate:
         subject = decode_words(block.first("Subject")[:1_000])
         self.answer = _ANSWER.match(subject) is not None
         self.subject = _SUBJECT.search(subject) is not None
-        self.words = _WORDS.search(notice.text[:20_000]) is not None
+        self._text = notice.text
         automatic = block.first("Auto-Submitted").strip().lower()
         self.absent = automatic.startswith("auto-replied") and not self.daemon
         self.conversation = bool(block.first("List-Id") or block.first("In-Reply-To")) and not self.daemon
         self.report = notice.report_type == "delivery-status"
+
+    @cached_property
+    def words(self) -> bool:
+        return _WORDS.search(self._text[:20_000]) is not None
 
     @property
     def open(self) -> bool:
