@@ -24,7 +24,7 @@ from tests.mails import mail
 from tests.outgoing import outgoing
 from tests.tickets.making import HUB, comment_on, contact_of, open_one, team_of
 from tickets.models import AuditEntry, Comment, Customer, Participant, User
-from tickets.services import comments, customers, email_log, groups, publishing, staff, tickets
+from tickets.services import comments, customers, email_log, groups, publishing, requester, staff, tickets
 from tickets.services.unit import UnitOfWork
 
 SERVICES = ("tickets.services", "emailflow.services")
@@ -139,6 +139,12 @@ def _(_: Deliver) -> Callable[[], object]:
 def _(_: Deliver) -> Callable[[], object]:
     comment = _answer("draft")
     return lambda: publishing.discard_draft(actor=HUB, comment=comment)
+
+
+@writes(requester.make_requester)
+def _(_: Deliver) -> Callable[[], object]:
+    ticket = open_one()
+    return lambda: requester.make_requester(actor=HUB, ticket=ticket, address="first@nordwind.example")
 
 
 @writes(comments.decide_participant)

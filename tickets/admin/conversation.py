@@ -10,12 +10,14 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from tickets import querysets
+from tickets.admin import thread
 from tickets.admin.base import HubModelAdmin, actor_of, user_of
 from tickets.errors import ServiceError
 from tickets.models import Comment, Source, Ticket
 from tickets.services.comments import accept_comment, add_comment, decide_participant
 from tickets.services.files import Upload
 from tickets.services.publishing import discard_draft, send_draft, take_back
+from tickets.services.requester import make_requester
 
 
 def uploads_of(files: list[Any]) -> list[Upload]:
@@ -51,6 +53,11 @@ class ConversationViews(HubModelAdmin):
                 "<int:ticket_id>/comments/<int:comment_id>/draft/",
                 view(require_POST(self.draft_view)),
                 name="tickets_ticket_draft",
+            ),
+            path(
+                "<int:ticket_id>/requester/",
+                view(require_POST(self.requester_view)),
+                name="tickets_ticket_requester",
             ),
             path(
                 "<int:ticket_id>/participants/<int:participant_id>/",
@@ -119,6 +126,17 @@ class ConversationViews(HubModelAdmin):
         user = user_of(request)
         own = querysets.comments_for(user).filter(ticket=ticket.pk, author_user=user)
         return ticket, get_object_or_404(own, pk=comment_id)
+
+    def requester_view(self, request: HttpRequest, ticket_id: int) -> HttpResponse:
+        """The one whose forwarded mail opened the ticket becomes its requester."""
+        ticket = self._ticket(request, ticket_id, "tickets.change_participant")
+        name, address = thread.forwarded_from(ticket)
+        self.attempt(
+            request,
+            lambda: make_requester(actor=actor_of(request), ticket=ticket, address=address, name=name),
+            f"{address} is the requester now.",
+        )
+        return HttpResponseRedirect(self.page_of(ticket) + "#participants")
 
     def participant_view(self, request: HttpRequest, ticket_id: int, participant_id: int) -> HttpResponse:
         ticket = self._ticket(request, ticket_id, "tickets.change_participant")

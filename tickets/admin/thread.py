@@ -1,6 +1,7 @@
 """What stands below the fields of a ticket's page: messages, mails, participants, history. Only reads."""
 
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -129,6 +130,14 @@ def _names(rows: list[AuditEntry]) -> words.Names:
     }
 
 
+def forwarded_from(ticket: Ticket) -> tuple[str, str]:
+    """Name and address of whoever wrote the forwarded mail that opened the ticket; empty where there is none, or
+    where that is the requester."""
+    name, address = parseaddr(str(ticket.custom_fields.get("forwarded_from", "")))
+    is_requester = ticket.contact is not None and ticket.contact.email == address.lower()
+    return ("", "") if is_requester or "@" not in address else (name, address)
+
+
 def participants_of(ticket: Ticket, user: User) -> list[Participant]:
     return list(querysets.participants_for(user).filter(ticket=ticket.pk).order_by("id"))
 
@@ -147,6 +156,7 @@ def page_of(ticket: Ticket, user: User) -> dict[str, Any]:
         "most_messages": MOST_MESSAGES,
         "mails": mails_of(ticket, user) if user.has_perm("tickets.view_emaillog") else [],
         "participants": people,
+        "forwarded_from": forwarded_from(ticket)[1],
         "pending": sum(person.state == ParticipantState.PENDING for person in people),
         "history": history_of(ticket, user),
         "inline_types": INLINE_TYPES,
