@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from emailflow import querysets as mail_lists
-from emailflow.models import Delivery, Execution, Mailbox, Message, Workflow
+from emailflow.models import Delivery, Execution, Mailbox, Message, Outgoing, Suppression, Workflow
 from tests.tickets.making import HUB, comment_on, contact_of, open_one, team_of
 from tickets import querysets as lists
 from tickets.models import Attachment, AuditEntry, Customer, EmailLog, Participant, Tag, Team, Ticket, TicketTag, User
@@ -47,6 +47,11 @@ class World:
             ticket=ticket, source_key=owner, email_message_id=owner, email_received_at=timezone.now(),
             created_at=timezone.now(),
         )  # fmt: skip
+        sent = Outgoing.objects.create(
+            ticket=ticket, kind="reply", dedupe_key=owner, recipient=f"{owner}@x.example", not_before=timezone.now(),
+            created_at=timezone.now(),
+        )  # fmt: skip
+        Suppression.objects.create(address=sent.recipient, reason="550", outgoing=sent, created_at=timezone.now())
         self.tickets[owner] = ticket
         self.messages[owner] = self._mail(mailbox, owner, ticket)
         self.lost[owner] = self._mail(mailbox, f"lost {owner}", None)
@@ -84,6 +89,8 @@ OF_TICKETS: dict[Callable[[User], QuerySet[Any]], Callable[[Any], str]] = {
     lists.email_log_for: lambda row: row.source_key,
     lists.customers_for: lambda row: row.name,
     lists.contacts_for: lambda row: row.email.partition("@")[0],
+    mail_lists.outgoing_for: lambda row: row.recipient.partition("@")[0],
+    mail_lists.suppressions_for: lambda row: row.address.partition("@")[0],
 }
 SCOPED = {
     *(function.__name__ for function in OF_TICKETS),
