@@ -62,7 +62,12 @@ def _find(work: Work, bounce: Bounce) -> tuple[list[Outgoing], bool]:
     if numbers:
         # Compared here: on its way an address may lose its capitals.
         of_tickets = rows.filter(ticket__ticket_number__in=numbers).order_by("-id")[:MOST_ROWS]
-        by_address = [row for row in of_tickets if row.envelope_from.lower() in came_to]
+        # An envelope sender without a token is the mailbox itself, which everybody knows.
+        by_address = [
+            row
+            for row in of_tickets
+            if row.envelope_from.lower() in came_to and tokens.verified_numbers(row.envelope_from)
+        ]
         if by_address:
             return by_address, True
     failed = _lower(address for one in bounce.reports for address in one.addresses)

@@ -108,6 +108,16 @@ def test_a_true_message_id_with_another_recipient_suppresses_nobody(deliver: Del
     assert (sent.state, Suppression.objects.count()) == ("sent", 0)
 
 
+def test_the_plain_address_of_the_mailbox_proves_nothing(deliver: Deliver, sent: Outgoing) -> None:
+    """A mailbox without plus-addressing: who takes part knows the token, and everybody knows the address."""
+    token = str(sent.headers["Reply-To"])
+    Outgoing.objects.filter(pk=sent.pk).update(envelope_from="support@hub.example")
+
+    deliver(_report(sent, to=f"support@hub.example, {token}", message_id="", recipient=CUSTOMER))
+
+    assert not Suppression.objects.exists()
+
+
 def test_a_bounce_of_a_bounce_ends_there(deliver: Deliver, sent: Outgoing) -> None:
     deliver(_report(sent))
     again = deliver(_report(sent, message_id="<report@mx.nordwind.example>", recipient="support@hub.example"))
