@@ -44,7 +44,7 @@ class Conversation:
 
     @classmethod
     def of(cls, ticket: Ticket, comment: Comment, unit: UnitOfWork, house: House) -> Self:
-        """Four statements, five with files."""
+        """Five statements."""
         return cls(
             mailbox=_mailbox_of(ticket, house),
             thread=_thread_of(ticket),
